@@ -1,0 +1,67 @@
+"""Learning rates for JAX: schedules, rates set by a metric, and tools to choose between them.
+
+Names are looked up when they are first used, so that importing the package costs nothing and the
+command line answers without loading JAX.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lr_optax._schedule import Schedule as Schedule
+    from lr_optax._schedule import schedule as schedule
+    from lr_optax.feedback import PlateauState as PlateauState
+    from lr_optax.feedback import reduce_on_plateau as reduce_on_plateau
+    from lr_optax.schedules import catalogue as catalogue
+    from lr_optax.schedules import clip as clip
+    from lr_optax.schedules import constant as constant
+    from lr_optax.schedules import cosine_annealing as cosine_annealing
+    from lr_optax.schedules import cosine_decay as cosine_decay
+    from lr_optax.schedules import cyclical as cyclical
+    from lr_optax.schedules import exponential_decay as exponential_decay
+    from lr_optax.schedules import foreign as foreign
+    from lr_optax.schedules import inverse_time_decay as inverse_time_decay
+    from lr_optax.schedules import join as join
+    from lr_optax.schedules import linear as linear
+    from lr_optax.schedules import lookup as lookup
+    from lr_optax.schedules import multistep_decay as multistep_decay
+    from lr_optax.schedules import polynomial as polynomial
+    from lr_optax.schedules import product as product
+    from lr_optax.schedules import scale as scale
+    from lr_optax.schedules import shift as shift
+    from lr_optax.schedules import step_decay as step_decay
+    from lr_optax.schedules import tabulate as tabulate
+    from lr_optax.schedules import warmup as warmup
+    from lr_optax.text import from_dict as from_dict
+    from lr_optax.text import parse as parse
+    from lr_optax.text import to_dict as to_dict
+
+    __version__: str
+
+_NAMES = {
+    "lr_optax._schedule": "Schedule schedule",
+    "lr_optax.feedback": "PlateauState reduce_on_plateau",
+    "lr_optax.schedules": """
+        catalogue clip constant cosine_annealing cosine_decay cyclical exponential_decay foreign
+        inverse_time_decay join linear lookup multistep_decay polynomial product scale shift
+        step_decay tabulate warmup
+    """,
+    "lr_optax.text": "from_dict parse to_dict",
+}
+_HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
+__all__ = sorted(_HOME)  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    elif name == "__version__":
+        value = import_module("importlib.metadata").version("lr_optax")
+    else:
+        raise AttributeError(f"module 'lr_optax' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

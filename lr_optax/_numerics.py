@@ -1,0 +1,166 @@
+"""Step arithmetic that stays exact when XLA compiles it.
+
+XLA turns ``step / T`` with a constant ``T`` into a product with the rounded reciprocal and fuses
+``1 - x * c`` into one operation. Both move the end of a phase by a rounding error: a staircase
+drops a step late, a decay ends at 1e-11 or below zero. So everything here subtracts and divides
+whole steps as integers, casts to float once, and names the ends of a phase instead of computing
+them.
+
+A length is a Python number, known when the program is built, or an array or tracer, which is never
+checked: lengths below one step then count as one step where a cycle needs one, and as "over at
+once" where a phase has to end.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import TypeGuard
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.typing import ArrayLike, DTypeLike
+
+
+def default_float() -> np.dtype:
+    """The dtype of every rate: float32, or float64 under ``jax_enable_x64``."""
+    return jax.dtypes.canonicalize_dtype(np.float64)
+
+
+def as_float(value: ArrayLike) -> Array:
+    """``value`` as a strong array of the default float type."""
+    return jnp.asarray(value, default_float())
+
+
+def as_step(step: ArrayLike) -> Array:
+    """Any step count as an array >= 0 of the default integer type, or of the default float type.
+
+    Counts beyond the integer type saturate, as Optax's own counters do.
+    """
+    integer = jax.dtypes.canonicalize_dtype(np.int64)
+    if isinstance(step, int):
+        step = np.asarray(min(max(step, 0), _top(integer)))
+    elif not isinstance(step, jax.Array):
+        step = np.asarray(step)
+    if jnp.issubdtype(step.dtype, jnp.floating):
+        return jnp.maximum(as_float(step), 0)
+    if step.dtype == bool or not jnp.issubdtype(step.dtype, jnp.integer):
+        raise TypeError(f"a step must be a real number or an array of them, got {step.dtype}")
+    return jnp.asarray(step.clip(0, min(_top(integer), _top(step.dtype))), integer)
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether ``value`` is a Python number: known exactly, and in double precision."""
+    return isinstance(value, int | float)
+
+
+def _top(dtype: DTypeLike) -> int:
+    return int(jnp.iinfo(dtype).max)
+
+
+def _is_whole(value: ArrayLike) -> bool:
+    return isinstance(value, int) or jnp.issubdtype(jnp.result_type(value), jnp.integer)
+
+
+def _together(step: Array, length: ArrayLike) -> tuple[Array, Array]:
+    """Step and length as one type: integers if both are whole and fit, floats otherwise."""
+    fits = not isinstance(length, int) or (_is_whole(step) and abs(length) <= _top(step.dtype))
+    if fits and _is_whole(step) and _is_whole(length):
+        return step, jnp.asarray(length, step.dtype)
+    return as_float(step), as_float(length)
+
+
+def until(length: ArrayLike, step: Array) -> Array:
+    """``length - step``, without rounding before the difference is taken."""
+    if isinstance(length, int) and _is_whole(step) and length > (top := _top(step.dtype)):
+        return as_float(length - top) + as_float(top - step)
+    step, length = _together(step, length)
+    return length - step
+
+
+def since(begin: ArrayLike, step: Array) -> Array:
+    """The clock of a phase that begins at ``begin``: ``step - begin``, 0 before it, saturating."""
+    step, begin = _together(step, begin)
+    if _is_whole(step):
+        step = jnp.minimum(step, _top(step.dtype) + jnp.minimum(begin, 0))
+    return jnp.maximum(step - begin, 0)
+
+
+def progress(step: Array, length: ArrayLike) -> tuple[Array, Array]:
+    """How much of a phase is left and how much is gone: two numbers in [0, 1].
+
+    Exactly (1, 0) at step 0 and (0, 1) from ``length`` on; a phase of length 0 is over at once.
+    Both are computed from whole steps, since ``1 - gone`` has no digits left near the end.
+    """
+    ahead = until(length, step)
+    over = ahead <= 0
+    span = jnp.where(over, 1, as_float(length))
+    left = jnp.where(step <= 0, 1, jnp.minimum(as_float(ahead) / span, 1))
+    gone = jnp.minimum(as_float(step) / span, 1)
+    return jnp.where(over, 0, left), jnp.where(over, 1, gone)
+
+
+def blend(weights: tuple[Array, Array], init_value: ArrayLike, end_value: ArrayLike) -> ArrayLike:
+    """``init_value`` where the weights are (1, 0), ``end_value`` where they are (0, 1)."""
+    falling, risen = weights
+    return init_value * falling + end_value * risen
+
+
+def cycle(step: Array, period: ArrayLike) -> tuple[Array, Array]:
+    """Which cycle a step is in, and its position there, in [0, period)."""
+    if isinstance(period, int) and _is_whole(step) and period > _top(step.dtype):
+        return jnp.zeros_like(step), step
+    step, period = _together(step, period)
+    return jnp.divmod(step, jnp.maximum(period, 1))
+
+
+def passed(step: Array, boundaries: ArrayLike | Sequence[ArrayLike]) -> Array:
+    """How many of the sorted boundaries lie at or before ``step``; one comparison for all."""
+    if isinstance(boundaries, Sequence):
+        boundaries = _stacked(boundaries, step)
+    step, boundaries = _together(step, boundaries)
+    boundaries = boundaries.reshape((1,) * step.ndim + (-1,))
+    return (step[..., None] >= boundaries).sum(axis=-1, dtype=int)
+
+
+def _stacked(boundaries: Sequence[ArrayLike], step: Array) -> ArrayLike:
+    known = [b for b in boundaries if isinstance(b, int)]
+    if len(known) < len(boundaries):
+        whole = all(_is_whole(b) for b in boundaries)
+        return jnp.stack([jnp.asarray(b, int if whole else default_float()) for b in boundaries])
+    if not _is_whole(step):
+        return np.asarray(known, default_float())
+    # A boundary beyond what the counter can hold is never reached.
+    return np.asarray([b for b in known if b <= _top(step.dtype)], step.dtype)
+
+
+def geometric(rate: ArrayLike, n: Array, d: ArrayLike = 1) -> Array:
+    """``rate ** (n / d)`` for n >= 0, accurate however large n is.
+
+    A float32 ``log(rate)`` is off by 1e-7, which n multiplies. If ``rate`` and ``d`` are Python
+    numbers, the exponent is taken in turns of a factor of two, ``n * log2(rate) / d``: its
+    fraction comes from integer arithmetic that wraps around, so no digit is lost for any n.
+    """
+    if is_number(rate) and is_number(d):
+        turns = math.log2(rate) / max(d, 1)
+        if _is_whole(n) and default_float() == np.float32:
+            return _power_of_two(turns, n)
+        return jnp.exp2(as_float(n) * turns)
+    rate, exponent = as_float(rate), as_float(n) / jnp.maximum(as_float(d), 1)
+    positive = rate > 0
+    power = jnp.exp(exponent * jnp.log(jnp.where(positive, rate, 1)))
+    return jnp.where(positive, power, jnp.where(exponent <= 0, 1.0, 0.0))
+
+
+def _power_of_two(turns: float, n: Array) -> Array:
+    """``2 ** (n * turns)`` in float32, with ``turns`` in double precision."""
+    size, sign = abs(turns), math.copysign(1.0, turns)
+    high, low = divmod(size % 1 * 2**32, 1)
+    wrapped = n.astype(jnp.uint32) * np.uint32(high)
+    count = as_float(n)
+    fraction = as_float(wrapped) * 2.0**-32 + count * (low * 2.0**-32)
+    whole = jnp.round(jnp.minimum(count * size, 512.0) - fraction)
+    exponent = (sign * whole).astype(jnp.int32)
+    # Built from its bits, since exp2 of a whole number is not exact; subnormals become 0.
+    power = lax.bitcast_convert_type((exponent.clip(-126, 127) + 127) << 23, jnp.float32)
+    return jnp.exp2(sign * fraction) * jnp.where(exponent < -126, 0.0, power)

@@ -1,0 +1,258 @@
+"""What a schedule is: a name, a formula, and hyperparameters.
+
+:func:`schedule` turns a pure formula into a function that makes :class:`Schedule` objects. This
+module alone knows about pytrees, pickling, comparison and registration; a formula knows about
+steps and rates.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Concatenate, ParamSpec, final, get_args, overload
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.tree_util import GetAttrKey
+from jax.typing import ArrayLike
+
+from lr_optax._numerics import as_float, as_step
+from lr_optax._values import hashable, is_array, is_leaf, is_static, same, to_text
+from lr_optax.hyperparameters import Parameters, Rule
+
+P = ParamSpec("P")
+REGISTRY: dict[str, "Kind"] = {}
+
+
+@final
+class Schedule:
+    """A learning rate as a function of the step: ``s(step)``.
+
+    Made by a function such as :func:`lr_optax.cosine_decay`, never directly. A schedule is
+
+    * a pytree, whose leaves are its numbers, arrays and inner schedules: it may be an argument of
+      ``jax.jit`` (one trace for any values), be stacked and mapped with ``jax.vmap``, and be
+      differentiated;
+    * a value: it can be compared, hashed, printed, pickled and copied, and ``parse(repr(s)) == s``;
+    * immutable: ``s.replace(decay_steps=20)`` makes a changed copy.
+
+    Hyperparameters are attributes: ``s.decay_steps``.
+    """
+
+    __slots__ = ("__weakref__", "_kind", "_static", "_values")
+    _kind: "Kind"
+    _values: Mapping[str, Any]
+    _static: frozenset[str]
+
+    def __init__(self, kind: "Kind", values: Mapping[str, Any], static: frozenset[str]):
+        if not isinstance(kind, Kind):
+            raise TypeError("make a schedule with a function such as cosine_decay(0.1, ...)")
+        object.__setattr__(self, "_kind", kind)
+        object.__setattr__(self, "_values", values)
+        object.__setattr__(self, "_static", static)
+
+    def __call__(self, step: ArrayLike) -> Array:
+        """The rate at a step.
+
+        Args:
+            step: how many optimizer steps came before; a real number or an array of any shape.
+                Negative counts as 0.
+
+        Returns:
+            A float32 array (float64 under ``jax_enable_x64``), never weakly typed, of the step's
+            shape, broadcast against the hyperparameters' shapes if they are arrays.
+        """
+        step = as_step(step)
+        rate = as_float(self._kind.formula(step, **self._kind.present(self._values)))
+        return jnp.broadcast_to(rate, jnp.broadcast_shapes(rate.shape, step.shape))
+
+    @property
+    def name(self) -> str:
+        """The name of the function that made it."""
+        return self._kind.name
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """All hyperparameters by name, defaults included."""
+        return dict(self._values)
+
+    def replace(self, **changes: Any) -> "Schedule":
+        """A copy with some hyperparameters changed, checked like the original.
+
+        Raises:
+            TypeError, ValueError: as the function that made the schedule.
+        """
+        return self._kind.make(**{**self._values, **changes})
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and name in self._values:
+            return self._values[name]
+        has = "" if name.startswith("_") else f"; {self.name} has {', '.join(self._values)}"
+        raise AttributeError(f"a schedule has no attribute {name!r}{has}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a schedule cannot be changed; use s.replace({name}=...)")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._values]
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(self._kind.arguments(self._values))})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Schedule):
+            return NotImplemented
+        return self._kind is other._kind and same(self._values, other._values)
+
+    def __hash__(self) -> int:
+        return hash((self.name, tuple(map(hashable, self._values.values()))))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self._kind.factory, dict(self._values), self._static)
+
+
+class Kind:
+    """A registered sort of schedule.
+
+    Attributes:
+        name: of the function that makes schedules of this sort, and of their text form.
+        formula: the rate at a step, given all hyperparameters by name.
+        factory: the function that makes them.
+        parameters: their hyperparameters.
+    """
+
+    def __init__(self, formula: Callable[..., ArrayLike], check: Callable[..., None] | None):
+        self.name = formula.__name__
+        self.formula = formula
+        self.parameters = Parameters(formula, skip=1)
+        self._check = check
+        self._real = {n for n, hint in self.parameters.hints.items() if _is_real(hint)}
+        for taken in {"init", "update", *dir(Schedule)} & self.parameters.hints.keys():
+            raise TypeError(f"{self.name}: a hyperparameter may not be called {taken!r}")
+
+        @functools.wraps(formula)
+        def factory(*args: Any, **kwargs: Any) -> Schedule:
+            return self.make(*args, **kwargs)
+
+        factory.kind = self  # type: ignore[attr-defined]
+        factory.__signature__ = self.parameters.signature  # type: ignore[attr-defined]
+        self.factory = factory
+
+    def make(self, *args: Any, **kwargs: Any) -> Schedule:
+        """A schedule of this kind, its known hyperparameters checked."""
+        values = {n: self._keep(n, v) for n, v in self.parameters.bind(*args, **kwargs).items()}
+        if self._check is not None:
+            try:
+                self._check(**values)
+            except ValueError as error:
+                raise ValueError(f"{self.name}: {error}") from None
+        return Schedule(self, values, frozenset(n for n, v in values.items() if is_static(v)))
+
+    def _keep(self, name: str, value: Any) -> Any:
+        value = tuple(value) if isinstance(value, list) else value
+        if not (is_static(value) or all(map(is_leaf, jax.tree.leaves(value)))):
+            raise TypeError(
+                f"{self.name}: `{name}` must be a number, an array, a schedule, a string, True, "
+                f"False, None or a hashable function, got {value!r} ({type(value).__name__})"
+            )
+        return value
+
+    def present(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What the formula gets to see: real-valued arrays in the default float type."""
+        return {n: _as_real(v) if n in self._real else v for n, v in values.items()}
+
+    def arguments(self, values: Mapping[str, Any]) -> Iterator[str]:
+        """The arguments of the call that makes a schedule, as text, without those at default."""
+        for name, parameter in self.parameters.signature.parameters.items():
+            if not same(values[name], parameter.default):
+                keyword = "" if parameter.kind != parameter.KEYWORD_ONLY else f"{name}="
+                yield f"{keyword}{to_text(values[name])}"
+
+
+@overload
+def schedule(formula: Callable[Concatenate[Array, P], ArrayLike]) -> Callable[P, Schedule]: ...
+
+
+@overload
+def schedule(
+    *, check: Callable[..., None]
+) -> Callable[[Callable[Concatenate[Array, P], ArrayLike]], Callable[P, Schedule]]: ...
+
+
+def schedule(formula: Any = None, *, check: Callable[..., None] | None = None) -> Any:
+    """Turn a formula into a function that makes :class:`Schedule` objects.
+
+    The formula takes the step, an array >= 0, then the hyperparameters, of which only the first
+    may be positional, and returns the rate. Written with ``jax.numpy`` it works under ``jit``,
+    ``vmap`` and ``grad``; annotated with :mod:`lr_optax.hyperparameters` it rejects bad values.
+    Its name is registered for :func:`lr_optax.parse` and the command line.
+
+    Args:
+        formula: ``(step, first, *, second, ...) -> rate``.
+        check: called with all hyperparameters by name when a schedule is made, for rules that
+            concern several; raises ``ValueError``.
+
+    Returns:
+        A function of the hyperparameters alone, with the formula's docstring.
+
+    Raises:
+        TypeError: a hyperparameter is called ``init``, ``update`` or like an attribute of
+            :class:`Schedule` (Optax takes what has ``init`` and ``update`` for something else).
+        ValueError: another module has registered this name.
+
+    Example:
+        >>> @schedule
+        ... def halving(step, init_value, *, every):
+        ...     return init_value * 0.5 ** (step // every)
+        >>> s = halving(0.8, every=3)
+        >>> print(s(0), s(3), s(6))
+        0.8 0.4 0.2
+        >>> s
+        halving(0.8, every=3)
+    """
+    if formula is None:
+        return lambda formula: _register(Kind(formula, check))
+    return _register(Kind(formula, check))
+
+
+def _register(kind: Kind) -> Callable[..., Schedule]:
+    known = REGISTRY.setdefault(kind.name, kind)
+    if known.formula.__module__ != kind.formula.__module__:
+        raise ValueError(f"{known.formula.__module__} has registered a schedule {kind.name!r}")
+    REGISTRY[kind.name] = kind
+    return kind.factory
+
+
+def _restore(factory: Any, values: Mapping[str, Any], static: frozenset[str]) -> Schedule:
+    return Schedule(factory.kind, values, static)
+
+
+def _flatten(s: Schedule) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    names = tuple(n for n in s._values if n not in s._static)
+    static = tuple((n, s._values[n]) for n in s._values if n in s._static)
+    return tuple(s._values[n] for n in names), (s._kind, names, static)
+
+
+def _flatten_with_keys(s: Schedule) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    children, (kind, names, static) = _flatten(s)
+    keyed = tuple((GetAttrKey(n), child) for n, child in zip(names, children, strict=True))
+    return keyed, (kind, names, static)
+
+
+def _unflatten(aux: tuple[Any, ...], children: Iterable[Any]) -> Schedule:
+    kind, names, static = aux
+    unordered = {**dict(static), **dict(zip(names, children, strict=True))}
+    values = {name: unordered[name] for name in kind.parameters.hints}
+    return Schedule(kind, values, frozenset(name for name, _ in static))
+
+
+jax.tree_util.register_pytree_with_keys(Schedule, _flatten_with_keys, _unflatten, _flatten)
+
+
+def _is_real(hint: Any) -> bool:
+    return any(isinstance(part, Rule) and not part.whole for part in get_args(hint)) or any(
+        _is_real(part) for part in get_args(hint) if get_args(part)
+    )
+
+
+def _as_real(value: Any) -> Any:
+    return as_float(value) if is_array(value) else value

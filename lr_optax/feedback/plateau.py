@@ -1,0 +1,195 @@
+"""Cut the rate when a metric stops improving.
+
+The logic is :func:`check`, a pure function from a state and a metric to the next state. The Optax
+transform around it collects metrics and scales updates.
+"""
+
+from functools import partial
+from typing import Annotated, Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+from lr_optax.hyperparameters import Count, Fraction, Period, Rate, Rule, validated
+
+Shrinking = Annotated[
+    ArrayLike, Rule("a number between 0 and 1, both excluded", lambda x: (x > 0) & (x < 1))
+]
+
+
+class PlateauState(NamedTuple):
+    """What a plateau remembers: scalars, whatever the parameters' types."""
+
+    scale: Array  # float32: what updates are multiplied by
+    best: Array  # float32: the best metric so far
+    bad_checks: Array  # int32: checks without improvement since the last improvement or cut
+    cooldown_left: Array  # int32: checks that will not count as bad
+    metric_sum: Array  # float32: of the metrics seen since the last check
+    metric_count: Array  # int32: how many they are
+
+
+def check(
+    state: PlateauState,
+    metric: Array,
+    *,
+    factor: ArrayLike,
+    patience: ArrayLike,
+    threshold: ArrayLike,
+    threshold_mode: str,
+    mode: str,
+    cooldown: ArrayLike,
+    min_scale: ArrayLike,
+    eps: ArrayLike,
+) -> PlateauState:
+    """The state after one check of a metric; arguments as in :func:`reduce_on_plateau`."""
+    sign = 1 if mode == "min" else -1
+    metric, best = sign * metric, sign * state.best  # from here on, smaller is better
+    margin = threshold * jnp.abs(best) if threshold_mode == "rel" else threshold
+    better = metric < best - jnp.where(jnp.isfinite(best), margin, 0)
+    bad_checks = jnp.where(better | (state.cooldown_left > 0), 0, state.bad_checks + 1)
+    cut = bad_checks > patience
+    lower = jnp.maximum(state.scale * factor, min_scale)
+    return state._replace(
+        scale=jnp.where(cut & (state.scale - lower > eps), lower, state.scale),
+        best=sign * jnp.where(better, metric, best),
+        bad_checks=jnp.where(cut, 0, bad_checks),
+        cooldown_left=jnp.where(cut, cooldown, jnp.maximum(state.cooldown_left - 1, 0)),
+    )
+
+
+@validated
+def reduce_on_plateau(
+    factor: Shrinking = 0.1,
+    *,
+    patience: Count = 10,
+    threshold: Rate = 1e-4,
+    threshold_mode: Literal["rel", "abs"] = "rel",
+    mode: Literal["min", "max"] = "min",
+    cooldown: Count = 0,
+    min_scale: Fraction = 0.0,
+    eps: Rate = 1e-8,
+    accumulation_size: Period = 1,
+    nonfinite: Literal["compare", "ignore"] = "compare",
+    axis_name: Any = None,
+) -> optax.GradientTransformationExtraArgs:
+    """Multiply updates by a scale that falls by ``factor`` when a metric stops improving.
+
+    A check compares a metric m with the best so far, b. It is good if m < b − margin (for
+    ``mode="max"``, m > b + margin), with margin = threshold·|b| or threshold. After more than
+    ``patience`` bad checks in a row, scale ← max(scale·factor, min_scale). The decisions are
+    those of PyTorch's ReduceLROnPlateau, but for one: the margin there is threshold·b, so that a
+    negative metric that stands still, or worsens slowly, counts as improving.
+
+    The metric is passed to ``update`` as ``value``, every step or when there is a new one: without
+    ``value``, or with None, the updates are scaled and nothing is counted. Put the transform
+    behind the optimizer: Adam would undo a scale in front of it.
+
+    Args:
+        factor: what the scale is multiplied by, between 0 and 1.
+        patience: how many bad checks in a row are tolerated, >= 0; at 0 the first bad one cuts.
+        threshold: the smallest improvement that counts, >= 0.
+        threshold_mode: whether the threshold is relative to the best metric, "rel", or "abs".
+        mode: whether the metric should fall, "min", or rise, "max".
+        cooldown: how many checks after a cut are never bad, >= 0.
+        min_scale: the smallest scale, in [0, 1]. A smallest rate m under a constant rate η is m/η.
+        eps: a cut that would lower the scale by no more than this is not made, >= 0. PyTorch's,
+            which is for rates, is eps/η here.
+        accumulation_size: how many metrics are averaged for one check, >= 1.
+        nonfinite: "compare" takes infinities as the numbers they are, and NaN as never better;
+            "ignore" passes over all of them as if there had been no metric.
+        axis_name: a mapped axis, or several, over which the metric is averaged first. Under
+            ``pmap`` and ``shard_map`` replicas that saw different metrics would otherwise part.
+
+    Returns:
+        An Optax transform whose state is a :class:`PlateauState`. Numbers may be traced.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or ``value`` is not a real scalar.
+
+    Example:
+        >>> tx = reduce_on_plateau(0.5, patience=1)
+        >>> state = tx.init({"w": jnp.ones(3)})
+        >>> for loss in (1.0, 0.9, 0.9, 0.9):
+        ...     updates, state = tx.update({"w": jnp.ones(3)}, state, value=loss)
+        ...     print(state.scale, updates["w"])
+        1.0 [1. 1. 1.]
+        1.0 [1. 1. 1.]
+        1.0 [1. 1. 1.]
+        0.5 [0.5 0.5 0.5]
+
+    When to use it:
+        When the length of the run is not known, or the loss has plateaus that no schedule knows,
+        with a metric that is not too noisy: the validation loss once an epoch, or the training
+        loss averaged with ``accumulation_size``.
+
+    Reference:
+        A. Paszke et al., "PyTorch: An Imperative Style, High-Performance Deep Learning Library",
+        2019, arXiv:1912.01703: torch.optim.lr_scheduler.ReduceLROnPlateau, version 2.13.
+    """
+    one_check = partial(
+        check,
+        factor=_f32(factor),
+        patience=patience,
+        threshold=_f32(threshold),
+        threshold_mode=threshold_mode,
+        mode=mode,
+        cooldown=jnp.asarray(cooldown, jnp.int32),
+        min_scale=_f32(min_scale),
+        eps=_f32(eps),
+    )
+
+    def observe(state: PlateauState, value: ArrayLike) -> PlateauState:
+        metric = _scalar(value)
+        metric = metric if axis_name is None else lax.pmean(metric, axis_name)
+        counts = jnp.isfinite(metric) | (nonfinite == "compare")
+        total = state.metric_sum + jnp.where(counts, metric, 0)
+        count = state.metric_count + counts.astype(jnp.int32)
+        checked = one_check(state, total / jnp.maximum(count, 1))
+        due = count >= accumulation_size
+        return jax.tree.map(
+            partial(jnp.where, due),
+            checked._replace(metric_sum=jnp.zeros_like(total), metric_count=jnp.zeros_like(count)),
+            state._replace(metric_sum=total, metric_count=count),
+        )
+
+    def init(params: optax.Params) -> PlateauState:
+        del params
+        zero = jnp.zeros((), jnp.int32)
+        best = _f32(jnp.inf if mode == "min" else -jnp.inf)
+        return PlateauState(_f32(1), best, zero, zero, _f32(0), zero)
+
+    def update(
+        updates: optax.Updates,
+        state: Any,
+        params: optax.Params | None = None,
+        *,
+        value: ArrayLike | None = None,
+        **extra: Any,
+    ) -> tuple[optax.Updates, PlateauState]:
+        del params, extra
+        state = state if value is None else observe(state, value)
+        return jax.tree.map(partial(_scaled, state.scale), updates), state
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _f32(value: ArrayLike) -> Array:
+    return jnp.asarray(value, jnp.float32)
+
+
+def _scalar(value: ArrayLike) -> Array:
+    value = jnp.asarray(value)
+    if value.shape != ():
+        raise ValueError(f"reduce_on_plateau: `value` must be a scalar, got shape {value.shape}")
+    if jnp.issubdtype(value.dtype, jnp.complexfloating):
+        raise TypeError(f"reduce_on_plateau: `value` must be real, got {value.dtype}")
+    return value.astype(jnp.float32)
+
+
+def _scaled(scale: Array, update: Array) -> Array:
+    # Multiplied in the wider type: 0.1 rounded to bfloat16 first would be 0.1001.
+    with jax.numpy_dtype_promotion("standard"):
+        return (scale * update).astype(update.dtype)

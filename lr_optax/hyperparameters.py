@@ -1,0 +1,229 @@
+"""What a hyperparameter may be: annotations that turn into clear errors.
+
+A formula annotates its arguments with the aliases of this module; the function that users call
+then checks what it knows, and says nothing about traced values::
+
+    def step_decay(step, init_value: Rate, *, decay_rate: Factor, decay_steps: Period): ...
+"""
+
+import difflib
+import functools
+import inspect
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jax.typing import ArrayLike
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Check(Protocol):
+    """What may stand in an annotation's metadata: takes a value, returns what is kept of it."""
+
+    def accept(self, value: Any) -> Any:
+        """Return the value to keep, or raise ``TypeError`` or ``ValueError`` with the rule."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule for a real number or an array of them.
+
+    Attributes:
+        words: what the value must be; it follows "must be" in an error.
+        holds: the test, elementwise on a NumPy array of floats.
+        whole: whether the values count something, so that they stay integers.
+    """
+
+    words: str
+    holds: Callable[[np.ndarray], Any]
+    whole: bool = False
+
+    def accept(self, value: Any) -> Any:
+        """See :class:`Check`. NumPy scalars become Python numbers, a count of 1e4 becomes 10000."""
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, np.ndarray | jax.Array) and jnp.issubdtype(value.dtype, jnp.number):
+            real = not jnp.issubdtype(value.dtype, jnp.complexfloating)
+        else:
+            real = isinstance(value, int | float) and not isinstance(value, bool)
+        if not real:
+            raise TypeError(f"must be {self.words}, got {_show(value)} ({type(value).__name__})")
+        if is_known(value) and not self._holds(value):
+            raise ValueError(f"must be {self.words}, got {_show(value)}{self._remedy(value)}")
+        return int(value) if self.whole and isinstance(value, float) else value
+
+    def _holds(self, value: Any) -> bool:
+        try:
+            return bool(np.all(self.holds(np.asarray(value, np.float64))))
+        except OverflowError:
+            return False
+
+    def _remedy(self, value: Any) -> str:
+        if self.whole and isinstance(value, float) and 0 < value < 1:
+            return f" (that fraction of a run of n steps is round({value!r} * n))"
+        return ""
+
+
+@dataclass(frozen=True)
+class Ascending:
+    """A sequence, or a vector, of values that each keep a rule and that are in order."""
+
+    rule: Rule
+
+    def accept(self, value: Any) -> Any:
+        """See :class:`Check`. A list becomes a tuple."""
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            value = tuple(self.rule.accept(item) for item in value)
+        elif not (isinstance(value, np.ndarray | jax.Array) and value.ndim == 1):
+            raise TypeError(f"must be a sequence, each {self.rule.words}, got {_show(value)}")
+        else:
+            value = self.rule.accept(value)
+        known = [v for v in value if is_known(v)] if isinstance(value, tuple) else value
+        if is_known(known) and np.any(np.diff(np.asarray(known, np.float64)) < 0):
+            raise ValueError(f"must be in ascending order, got {_show(value)}")
+        return value
+
+
+def _at_least(low: float, *, whole: bool) -> Callable[[np.ndarray], Any]:
+    return lambda x: np.isfinite(x) & (x >= low) & ((x == np.floor(x)) | (not whole))
+
+
+Real = Annotated[ArrayLike, Rule("a finite number", np.isfinite)]
+"""Any real number."""
+
+Rate = Annotated[ArrayLike, Rule("a finite number >= 0", _at_least(0, whole=False))]
+"""A learning rate, or another quantity that cannot be negative."""
+
+Factor = Annotated[ArrayLike, Rule("a finite number > 0", lambda x: np.isfinite(x) & (x > 0))]
+"""What something is multiplied by, or raised to."""
+
+Growth = Annotated[ArrayLike, Rule("a finite number >= 1", _at_least(1, whole=False))]
+"""A factor that does not shrink what it multiplies."""
+
+Fraction = Annotated[ArrayLike, Rule("a number in [0, 1]", lambda x: (x >= 0) & (x <= 1))]
+"""A share of something."""
+
+Steps = Annotated[
+    ArrayLike, Rule("a whole number of steps >= 0", _at_least(0, whole=True), whole=True)
+]
+"""A length in optimizer steps; a phase of 0 steps is over at once."""
+
+Period = Annotated[
+    ArrayLike, Rule("a whole number of steps >= 1", _at_least(1, whole=True), whole=True)
+]
+"""A length in optimizer steps after which something happens again."""
+
+Offset = Annotated[
+    ArrayLike, Rule("a whole number of steps", _at_least(-np.inf, whole=True), whole=True)
+]
+"""A distance in optimizer steps, either way."""
+
+Boundaries = Annotated[
+    Sequence[ArrayLike] | np.ndarray | jax.Array,
+    Ascending(Rule("a whole number of steps >= 0", _at_least(0, whole=True), whole=True)),
+]
+"""The steps at which something changes, in ascending order."""
+
+Count = Annotated[ArrayLike, Rule("a whole number >= 0", _at_least(0, whole=True), whole=True)]
+"""A number of checks, cycles or the like."""
+
+
+def is_known(*values: object) -> bool:
+    """Whether values can be compared now: no tracers, nothing that lives on another host."""
+    return all(
+        isinstance(value, int | float | np.ndarray)
+        or (
+            isinstance(value, jax.Array)
+            and not isinstance(value, Tracer)
+            and value.is_fully_addressable
+        )
+        for value in jax.tree.leaves(values)
+    )
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def accept(hint: Any, value: Any) -> Any:
+    """What is kept of ``value`` under an annotation; errors begin with "must be"."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType) and type(None) in parts:
+        if value is None:
+            return None
+        (hint,) = (part for part in parts if part is not type(None))
+        return accept(hint, value)
+    if origin is Annotated:
+        for check in parts[1:]:
+            value = check.accept(value) if hasattr(check, "accept") else value
+        return value
+    if origin is Literal and value not in parts:
+        raise ValueError(f"must be {' or '.join(map(repr, parts))}, got {_show(value)}")
+    if hint is bool and not isinstance(value, bool | np.bool_):
+        raise TypeError(f"must be True or False, got {_show(value)} ({type(value).__name__})")
+    return value.item() if isinstance(value, np.generic) else value
+
+
+class Parameters:
+    """The hyperparameters of a function: names, defaults, annotations.
+
+    Args:
+        function: whose hyperparameters they are.
+        skip: how many leading arguments are not hyperparameters (1 for a formula's step).
+    """
+
+    def __init__(self, function: Callable[..., Any], skip: int = 0):
+        named = list(inspect.signature(function, eval_str=True).parameters.values())[skip:]
+        bare = [parameter.replace(annotation=parameter.empty) for parameter in named]
+        self.function = function.__name__
+        self.hints = {parameter.name: parameter.annotation for parameter in named}
+        self.signature = inspect.Signature(bare)
+
+    def bind(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """All hyperparameters by name, defaults included, each checked."""
+        for name in kwargs.keys() - self.hints.keys():
+            near = difflib.get_close_matches(name, self.hints, n=1)
+            remedy = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(self.hints)}"
+            raise TypeError(f"{self.function}: there is no argument {name!r}; {remedy}")
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.function}{self.signature}: {error}") from None
+        bound.apply_defaults()
+        return {name: self._accept(name, value) for name, value in bound.arguments.items()}
+
+    def _accept(self, name: str, value: Any) -> Any:
+        try:
+            return accept(self.hints[name], value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{self.function}: `{name}` {error}") from None
+
+
+def validated(function: Callable[P, R]) -> Callable[P, R]:
+    """Check a function's arguments by their annotations before it runs."""
+    parameters = Parameters(function)
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        return function(**parameters.bind(*args, **kwargs))  # type: ignore[call-arg]
+
+    return checked

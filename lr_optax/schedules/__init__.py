@@ -1,0 +1,37 @@
+"""The catalogue: every schedule, by family."""
+
+from collections.abc import Callable
+
+from lr_optax._schedule import REGISTRY, Schedule
+from lr_optax.schedules.combine import clip as clip
+from lr_optax.schedules.combine import join as join
+from lr_optax.schedules.combine import lookup as lookup
+from lr_optax.schedules.combine import product as product
+from lr_optax.schedules.combine import scale as scale
+from lr_optax.schedules.combine import shift as shift
+from lr_optax.schedules.combine import tabulate as tabulate
+from lr_optax.schedules.cyclical import cosine_annealing as cosine_annealing
+from lr_optax.schedules.cyclical import cyclical as cyclical
+from lr_optax.schedules.decay import constant as constant
+from lr_optax.schedules.decay import cosine_decay as cosine_decay
+from lr_optax.schedules.decay import exponential_decay as exponential_decay
+from lr_optax.schedules.decay import inverse_time_decay as inverse_time_decay
+from lr_optax.schedules.decay import linear as linear
+from lr_optax.schedules.decay import multistep_decay as multistep_decay
+from lr_optax.schedules.decay import polynomial as polynomial
+from lr_optax.schedules.decay import step_decay as step_decay
+from lr_optax.schedules.inner import foreign as foreign
+from lr_optax.schedules.staged import warmup as warmup
+
+
+def catalogue() -> dict[str, Callable[..., Schedule]]:
+    """Every registered schedule by name, your own included.
+
+    Returns:
+        A new dictionary from names to the functions that make schedules, sorted by name.
+
+    Example:
+        >>> catalogue()["linear"](0.1, end_value=0.0, transition_steps=10)
+        linear(0.1, end_value=0.0, transition_steps=10)
+    """
+    return {name: REGISTRY[name].factory for name in sorted(REGISTRY)}

@@ -1,0 +1,259 @@
+"""Schedules made of schedules."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from lr_optax._numerics import as_float, since, until
+from lr_optax._schedule import Schedule, schedule
+from lr_optax.hyperparameters import Boundaries, Offset, Rate, Real, is_known
+from lr_optax.schedules.inner import Inner, Inners
+
+
+def _one_boundary_less(*, schedules: Sequence[Schedule], boundaries, **_: object) -> None:
+    if len(boundaries) != len(schedules) - 1:
+        raise ValueError(
+            f"`boundaries` must be one fewer than `schedules`, "
+            f"got {len(boundaries)} for {len(schedules)}"
+        )
+
+
+@schedule(check=_one_boundary_less)
+def join(step: Array, schedules: Inners, *, boundaries: Boundaries) -> ArrayLike:
+    """One schedule after another, each on a clock of its own that begins at 0.
+
+    η(t) = s_i(t − b_i) for b_i <= t < b_{i+1}, with b_0 = 0.
+
+    Args:
+        schedules: s_0, s_1, ..., at least one; schedules or other functions of the step.
+        boundaries: b_1, b_2, ..., the steps at which the next schedule takes over, in ascending
+            order, one fewer than schedules. Between two equal boundaries lies nothing.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`; the last schedule goes on.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or the numbers do not match.
+
+    Example:
+        >>> from lr_optax import constant, join, linear
+        >>> s = join((constant(0.1), linear(0.1, end_value=0.0, transition_steps=10)),
+        ...          boundaries=(20,))
+        >>> print(s(0), s(19), s(20), s(25), s(30))
+        0.1 0.1 0.1 0.05 0.0
+
+    When to use it:
+        To build a plan of phases. A warm-up in front of a schedule is :func:`warmup`.
+
+    Reference:
+        S. Hu et al., "MiniCPM: Unveiling the Potential of Small Language Models with Scalable
+        Training Strategies", 2024, arXiv:2404.06395: warm-up, stable and decay phases.
+    """
+    begins = [0, *boundaries]
+    rate = schedules[0](_until_next(step, begins, 0))
+    for i, inner in enumerate(schedules[1:], start=1):
+        rate = jnp.where(until(begins[i], step) <= 0, inner(_until_next(step, begins, i)), rate)
+    return rate
+
+
+def _until_next(step: Array, begins: Sequence[ArrayLike], i: int) -> Array:
+    """The clock of phase i, stopped at both ends, so that no phase runs where it is not used."""
+    clock = since(begins[i], step)
+    if i + 1 == len(begins):
+        return clock
+    end = since(begins[i], jnp.maximum(step + until(begins[i + 1], step), 0).astype(step.dtype))
+    return jnp.minimum(clock, end)
+
+
+@schedule
+def product(step: Array, schedules: Inners) -> ArrayLike:
+    """Schedules multiplied with each other: η(t) = s_0(t)·s_1(t)·...
+
+    Args:
+        schedules: at least one; schedules or other functions of the step.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`.
+
+    Raises:
+        TypeError: ``schedules`` is empty or holds something else.
+
+    Example:
+        >>> from lr_optax import constant, product, step_decay
+        >>> s = product((constant(0.1), step_decay(1.0, decay_rate=0.5, decay_steps=10)))
+        >>> print(s(0), s(9), s(10))
+        0.1 0.1 0.05
+
+    When to use it:
+        To lay one change over another, such as drops over cycles.
+
+    Reference:
+        A. Paszke et al., "PyTorch: An Imperative Style, High-Performance Deep Learning Library",
+        2019, arXiv:1912.01703, whose ChainedScheduler this is.
+    """
+    rate = schedules[0](step)
+    for inner in schedules[1:]:
+        rate = rate * inner(step)
+    return rate
+
+
+@schedule
+def scale(step: Array, schedule: Inner, *, factor: Real) -> ArrayLike:
+    """A schedule times a number: η(t) = c·s(t).
+
+    Args:
+        schedule: s, a schedule or another function of the step.
+        factor: c, any finite number; -1 turns a rate into the factor of a descent step.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> from lr_optax import linear, scale
+        >>> s = scale(linear(0.1, end_value=0.0, transition_steps=10), factor=0.5)
+        >>> print(s(0), s(5), s(10))
+        0.05 0.025 0.0
+
+    When to use it:
+        To give groups of parameters the same schedule at different heights, or to sweep the
+        height of a whole schedule.
+
+    Reference:
+        P. Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017,
+        arXiv:1706.02677: scaling with the batch size.
+    """
+    return factor * schedule(step)
+
+
+def _ordered(*, min_value, max_value, **_: object) -> None:
+    if max_value is None or not is_known(min_value, max_value):
+        return
+    if np.any(np.asarray(min_value) > np.asarray(max_value)):
+        raise ValueError(f"`min_value` must not exceed `max_value`, got {min_value} > {max_value}")
+
+
+@schedule(check=_ordered)
+def clip(
+    step: Array, schedule: Inner, *, min_value: Rate = 0.0, max_value: Rate | None = None
+) -> ArrayLike:
+    """A schedule kept between two rates: η(t) = min(max(s(t), η_min), η_max).
+
+    Args:
+        schedule: s, a schedule or another function of the step.
+        min_value: η_min, the floor, >= 0.
+        max_value: η_max, the ceiling, at least ``min_value``; None for none.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or ``min_value`` exceeds ``max_value``.
+
+    Example:
+        >>> from lr_optax import clip, linear
+        >>> s = clip(linear(0.1, end_value=0.0, transition_steps=10), min_value=0.02)
+        >>> print(s(0), s(5), s(10))
+        0.1 0.05 0.02
+
+    When to use it:
+        To put a floor under a decay that has none, such as :func:`inverse_time_decay`.
+
+    Reference:
+        A. Ibrahim et al., "Simple and Scalable Strategies to Continually Pre-train Large Language
+        Models", 2024, arXiv:2403.08763: why a floor helps when training goes on later.
+    """
+    rate = jnp.maximum(schedule(step), min_value)
+    return rate if max_value is None else jnp.minimum(rate, max_value)
+
+
+@schedule
+def shift(step: Array, schedule: Inner, *, steps: Offset) -> ArrayLike:
+    """A schedule that begins later or earlier: η(t) = s(max(t − d, 0)).
+
+    Args:
+        schedule: s, a schedule or another function of the step.
+        steps: d, steps; positive holds s(0) that long first, negative begins at s(−d).
+
+    Returns:
+        A :class:`~lr_optax.Schedule`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> from lr_optax import linear, shift
+        >>> s = shift(linear(0.1, end_value=0.0, transition_steps=10), steps=5)
+        >>> print(s(0), s(5), s(10), s(15))
+        0.1 0.1 0.05 0.0
+        >>> print(s.replace(steps=-5)(0))
+        0.05
+
+    When to use it:
+        To delay a decay, or to go on with a schedule in a run whose counter begins at 0 again.
+
+    Reference:
+        I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2016,
+        arXiv:1608.03983, where annealing begins late.
+    """
+    return schedule(since(steps, step))
+
+
+@schedule
+def lookup(step: Array, values: Rate) -> ArrayLike:
+    """A rate for every step, from a table: η(t) = v_t, then the last entry.
+
+    Args:
+        values: v, a vector with at least one entry, each >= 0. Fractions of a step round down.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or is no vector.
+
+    Example:
+        >>> s = lookup(np.array([0.1, 0.3, 0.2]))
+        >>> print(s(0), s(1), s(2), s(3))
+        0.1 0.3 0.2 0.2
+
+    When to use it:
+        For rates from elsewhere, and, through :func:`tabulate`, to give schedules of different
+        kinds one form that can be stacked and mapped.
+
+    Reference:
+        A. Defazio, A. Cutkosky, H. Mehta, K. Mishchenko, "Optimal Linear Decay Learning Rate
+        Schedules and Further Refinements", 2023, arXiv:2310.07831: schedules found numerically.
+    """
+    values = as_float(values)
+    return values[jnp.minimum(step, values.shape[-1] - 1).astype(int)]
+
+
+def tabulate(schedule: Schedule, steps: int) -> Schedule:
+    """A table of a schedule's first rates, as a :func:`lookup`.
+
+    Args:
+        schedule: any schedule, or another function of the step.
+        steps: how many steps to tabulate, >= 1; from then on the last rate is held.
+
+    Returns:
+        A :func:`lookup` with exactly the schedule's values at steps 0 to ``steps`` - 1.
+
+    Raises:
+        ValueError: ``steps`` is below 1.
+
+    Example:
+        >>> from lr_optax import linear, tabulate
+        >>> s = tabulate(linear(0.1, end_value=0.0, transition_steps=2), 4)
+        >>> print(s(0), s(1), s(2), s(9))
+        0.1 0.05 0.0 0.0
+    """
+    if steps < 1:
+        raise ValueError(f"tabulate: `steps` must be a whole number >= 1, got {steps}")
+    return lookup(jax.jit(schedule)(jnp.arange(steps)))

@@ -1,0 +1,164 @@
+"""Schedules as text and as plain data, to print, configure, log and save them.
+
+The text form is the call that makes a schedule, and its ``repr``. Reading it executes nothing: it
+is a literal made of numbers, strings, sequences and the names of registered schedules.
+"""
+
+import ast
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from lr_optax._schedule import REGISTRY, Schedule
+from lr_optax._values import is_array
+from lr_optax.schedules import catalogue
+
+
+def parse(text: str) -> Schedule:
+    """The schedule that a text describes; the inverse of ``repr``.
+
+    Args:
+        text: a call such as ``"cosine_decay(0.1, decay_steps=1000)"``. Arguments are numbers,
+            strings, True, False, None, sequences, other schedules, and ``array([...],
+            dtype="float32")``.
+
+    Returns:
+        The schedule, with ``parse(repr(s)) == s``.
+
+    Raises:
+        ValueError: the text is something else, names no registered schedule, or an argument breaks
+            its rule; with the place and the reason.
+
+    Example:
+        >>> s = parse("warmup(cosine_decay(0.1, decay_steps=90), warmup_steps=10)")
+        >>> print(s(0), s(10), s(100))
+        0.0 0.1 0.0
+        >>> parse(repr(s)) == s
+        True
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"parse: the text of a schedule must be a str, got {text!r}")
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+        value = _read(tree)
+    except SyntaxError as error:
+        raise ValueError(f"{_short(text)} is not the text of a schedule: {error.msg}") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{_short(text)}: {error}") from None
+    except (MemoryError, RecursionError):
+        raise ValueError(f"{_short(text)} is nested too deeply") from None
+    if not isinstance(value, Schedule):
+        raise ValueError(f"{_short(text)} is not a schedule; a fixed rate is constant(0.1)")
+    return value
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+def _read(node: ast.expr) -> Any:
+    match node:
+        case ast.Constant(value=bool() | int() | float() | str() | None as value):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+            return -value
+        case ast.Tuple(elts=items) | ast.List(elts=items):
+            return tuple(map(_read, items))
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
+            named = {keyword.arg: _read(keyword.value) for keyword in keywords if keyword.arg}
+            if len(named) == len(keywords):
+                return _make(name, *map(_read, args), **named)
+    raise ValueError(f"column {node.col_offset + 1}: expected a number, a string or name(...)")
+
+
+def _make(name: str, /, *args: Any, **kwargs: Any) -> Any:
+    if name == "array":
+        return _array(*args, **kwargs)
+    if name not in catalogue():
+        near = difflib.get_close_matches(name, REGISTRY, n=1)
+        remedy = f"did you mean {near[0]}?" if near else f"there are {', '.join(catalogue())}"
+        raise ValueError(f"there is no schedule {name!r}; {remedy}")
+    return REGISTRY[name].make(*args, **kwargs)
+
+
+def _array(values: Any, dtype: str) -> np.ndarray:
+    return np.asarray(values, np.dtype(dtype))
+
+
+def to_dict(schedule: Schedule) -> dict[str, Any]:
+    """A schedule as plain data that JSON and YAML can hold: ``{name: {argument: value}}``.
+
+    All hyperparameters are written, so that a later change of a default changes nothing.
+
+    Args:
+        schedule: a schedule whose hyperparameters are known (not traced) and without foreign
+            functions.
+
+    Returns:
+        Nested dictionaries, lists, strings, numbers, booleans and None.
+
+    Raises:
+        TypeError: a hyperparameter has no such form, with its name.
+
+    Example:
+        >>> from lr_optax import step_decay
+        >>> to_dict(step_decay(0.1, decay_rate=0.5, decay_steps=10))
+        {'step_decay': {'init_value': 0.1, 'decay_rate': 0.5, 'decay_steps': 10}}
+    """
+    return _plain(schedule, "schedule")
+
+
+def _plain(value: Any, name: str) -> Any:
+    if isinstance(value, Schedule):
+        inside = {n: _plain(v, f"{value.name}.{n}") for n, v in value.hyperparameters.items()}
+        return {value.name: inside}
+    if isinstance(value, tuple):
+        return [_plain(item, name) for item in value]
+    if is_array(value):
+        known = np.asarray(value)
+        return {"array": {"values": known.tolist(), "dtype": str(known.dtype)}}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"to_dict: `{name}` = {value!r} has no form as plain data")
+
+
+def from_dict(data: Mapping[str, Any]) -> Schedule:
+    """The schedule that plain data describes; the inverse of :func:`to_dict`.
+
+    Args:
+        data: ``{name: {argument: value}}``; arguments left out take their defaults.
+
+    Returns:
+        The schedule, with ``from_dict(to_dict(s)) == s``.
+
+    Raises:
+        ValueError: the data has another form, names no registered schedule, or an argument breaks
+            its rule.
+
+    Example:
+        >>> from_dict({"step_decay": {"init_value": 0.1, "decay_rate": 0.5, "decay_steps": 10}})
+        step_decay(0.1, decay_rate=0.5, decay_steps=10)
+    """
+    try:
+        value = _build(data)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+    if not isinstance(value, Schedule):
+        raise ValueError(f"from_dict: expected {{name: {{argument: value}}}}, got {data!r}")
+    return value
+
+
+def _build(data: Any) -> Any:
+    if isinstance(data, list | tuple):
+        return tuple(map(_build, data))
+    if not isinstance(data, Mapping):
+        return data
+    if len(data) != 1 or not isinstance(arguments := next(iter(data.values())), Mapping):
+        raise ValueError(f"from_dict: expected {{name: {{argument: value}}}}, got {data!r}")
+    (name,) = data
+    if name == "array":  # its values stay a list
+        return _array(**arguments)
+    values = {argument: _build(value) for argument, value in arguments.items()}
+    return _make(name, **values)
