@@ -35,7 +35,7 @@ def as_float(value: ArrayLike) -> Array:
 def as_step(step: ArrayLike) -> Array:
     """Any step count as an array >= 0 of the default integer type, or of the default float type.
 
-    Counts beyond the integer type saturate, as Optax's own counters do.
+    Counts beyond the integer type saturate, as Optax's own counters do, fractional ones too.
     """
     integer = jax.dtypes.canonicalize_dtype(np.int64)
     if isinstance(step, int):
@@ -43,7 +43,7 @@ def as_step(step: ArrayLike) -> Array:
     elif not isinstance(step, jax.Array):
         step = np.asarray(step)
     if jnp.issubdtype(step.dtype, jnp.floating):
-        return jnp.maximum(as_float(step), 0)
+        return as_float(step).clip(0, _top(integer))
     if step.dtype == bool or not jnp.issubdtype(step.dtype, jnp.integer):
         raise TypeError(f"a step must be a real number or an array of them, got {step.dtype}")
     return jnp.asarray(step.clip(0, min(_top(integer), _top(step.dtype))), integer)
@@ -84,6 +84,14 @@ def since(begin: ArrayLike, step: Array) -> Array:
     if _is_whole(step):
         step = jnp.minimum(step, _top(step.dtype) + jnp.minimum(begin, 0))
     return jnp.maximum(step - begin, 0)
+
+
+def phase(step: Array, begin: ArrayLike, end: ArrayLike | None) -> Array:
+    """The clock of a phase, stopped at both ends, so that nothing runs where it is not used."""
+    clock = since(begin, step)
+    if end is None or (isinstance(end, int) and _is_whole(clock) and end > _top(clock.dtype)):
+        return clock
+    return jnp.minimum(*_together(clock, until(end, as_step(begin))))
 
 
 def progress(step: Array, length: ArrayLike) -> tuple[Array, Array]:

@@ -6,6 +6,7 @@ is a literal made of numbers, strings, sequences and the names of registered sch
 
 import ast
 import difflib
+import doctest
 from collections.abc import Mapping
 from typing import Any
 
@@ -162,3 +163,11 @@ def _build(data: Any) -> Any:
         return _array(**arguments)
     values = {argument: _build(value) for argument, value in arguments.items()}
     return _make(name, **values)
+
+
+def example(name: str) -> Schedule | None:
+    """The schedule that a docstring's example begins with, ``s = name(...)``, if it has one."""
+    for line in doctest.DocTestParser().get_examples(REGISTRY[name].formula.__doc__ or ""):
+        if line.source.startswith(f"s = {name}(") and "lambda" not in line.source:
+            return parse(line.source.removeprefix("s = "))
+    return None

@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._numerics import as_float, since, until
+from lr_optax._numerics import as_float, phase, since, until
 from lr_optax._schedule import Schedule, schedule
 from lr_optax.hyperparameters import Boundaries, Offset, Rate, Real, is_known
 from lr_optax.schedules.inner import Inner, Inners
@@ -53,20 +53,11 @@ def join(step: Array, schedules: Inners, *, boundaries: Boundaries) -> ArrayLike
         S. Hu et al., "MiniCPM: Unveiling the Potential of Small Language Models with Scalable
         Training Strategies", 2024, arXiv:2404.06395: warm-up, stable and decay phases.
     """
-    begins = [0, *boundaries]
-    rate = schedules[0](_until_next(step, begins, 0))
-    for i, inner in enumerate(schedules[1:], start=1):
-        rate = jnp.where(until(begins[i], step) <= 0, inner(_until_next(step, begins, i)), rate)
+    ends = [*boundaries, None]
+    rate = schedules[0](phase(step, 0, ends[0]))
+    for inner, begin, end in zip(schedules[1:], boundaries, ends[1:], strict=True):
+        rate = jnp.where(until(begin, step) <= 0, inner(phase(step, begin, end)), rate)
     return rate
-
-
-def _until_next(step: Array, begins: Sequence[ArrayLike], i: int) -> Array:
-    """The clock of phase i, stopped at both ends, so that no phase runs where it is not used."""
-    clock = since(begins[i], step)
-    if i + 1 == len(begins):
-        return clock
-    end = since(begins[i], jnp.maximum(step + until(begins[i + 1], step), 0).astype(step.dtype))
-    return jnp.minimum(clock, end)
 
 
 @schedule
@@ -219,7 +210,8 @@ def lookup(step: Array, values: Rate) -> ArrayLike:
         TypeError, ValueError: an argument breaks its rule, or is no vector.
 
     Example:
-        >>> s = lookup(np.array([0.1, 0.3, 0.2]))
+        >>> from numpy import array
+        >>> s = lookup(array([0.1, 0.3, 0.2], dtype="float32"))
         >>> print(s(0), s(1), s(2), s(3))
         0.1 0.3 0.2 0.2
 

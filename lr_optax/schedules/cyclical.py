@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -145,14 +147,17 @@ def _growing_cycles(
     step: Array, period: ArrayLike, multiplier: ArrayLike
 ) -> tuple[Array, tuple[Array, Array]]:
     """A step's cycle, and what is left and gone of it; cycle i lasts period·multiplier^i."""
+    index, position = cycle(step, period)
+    weights = progress(position, period)
     if is_number(multiplier) and multiplier == 1:
-        index, position = cycle(step, period)
-        return index, progress(position, period)
+        return index, weights
     if is_number(period) and is_number(multiplier):
         starts = _starts(period, multiplier)
         if starts[-1] > _LAST_STEP:
             return _from_table(step, starts)
-    return _from_formula(step, as_float(period), as_float(multiplier))
+    grows = jnp.asarray(multiplier > 1)
+    growing = _from_series(as_float(step), as_float(period), jnp.where(grows, multiplier, 2))
+    return jax.tree.map(partial(jnp.where, grows), growing, (as_float(index), weights))
 
 
 _LAST_STEP = 2**31 - 1
@@ -185,20 +190,17 @@ def _from_table(step: Array, starts: list[float]) -> tuple[Array, tuple[Array, A
     return index, (left / (left + gone), gone / (left + gone))
 
 
-def _from_formula(step: Array, period: Array, multiplier: Array) -> tuple[Array, Any]:
+def _from_series(step: Array, period: Array, multiplier: Array) -> tuple[Array, Any]:
     """For traced values: the sum of a geometric series, solved for the number of its terms."""
-    step, period = as_float(step), jnp.maximum(period, 1)
-    grows = multiplier > 1
-    factor = jnp.where(grows, multiplier, 2)
+    period, multiplier = jnp.maximum(period, 1), as_float(multiplier)
 
     def start(index: Array) -> Array:
-        terms = jnp.expm1(index * jnp.log(factor)) / (factor - 1)
-        return period * jnp.where(grows, terms, index)
+        return period * jnp.expm1(index * jnp.log(multiplier)) / (multiplier - 1)
 
-    terms = jnp.log1p(step / period * (factor - 1)) / jnp.log(factor)
-    index = lax.stop_gradient(jnp.floor(jnp.where(grows, terms, step / period)))
+    terms = jnp.log1p(step / period * (multiplier - 1)) / jnp.log(multiplier)
+    index = lax.stop_gradient(jnp.floor(terms))
     # The logarithm may round across a boundary: compare with the boundaries themselves.
-    index = index + (step >= start(index + 1)) - (step < start(index))
-    length = start(index + 1) - start(index)
-    gone = (step - start(index)) / length
+    index = index + as_float(step >= start(index + 1)) - as_float(step < start(index))
+    length = period * jnp.exp(index * jnp.log(multiplier))
+    gone = ((step - start(index)) / length).clip(0, 1)
     return index, (1 - gone, gone)
