@@ -60,7 +60,7 @@ def test_total_for_any_step_of_any_type(s, compiled, known):
 @every_case
 def test_same_eagerly_and_under_jit_vmap_and_scan(s):
     expected = np.stack([s(t) for t in STEPS])
-    close = dict(rtol=1e-6, atol=1e-9)
+    close = {"rtol": 1e-6, "atol": 1e-9}
     np.testing.assert_allclose(s(STEPS), expected, **close)
     np.testing.assert_allclose(jax.jit(s)(STEPS), expected, **close)
     np.testing.assert_allclose(jax.vmap(s)(STEPS), expected, **close)

@@ -155,7 +155,8 @@ def _growing_cycles(
         starts = _starts(period, multiplier)
         if starts[-1] > _LAST_STEP:
             return _from_table(step, starts)
-    grows = jnp.asarray(multiplier > 1)
+    multiplier = as_float(multiplier)
+    grows = multiplier > 1
     growing = _from_series(as_float(step), as_float(period), jnp.where(grows, multiplier, 2))
     return jax.tree.map(partial(jnp.where, grows), growing, (as_float(index), weights))
 
@@ -192,7 +193,7 @@ def _from_table(step: Array, starts: list[float]) -> tuple[Array, tuple[Array, A
 
 def _from_series(step: Array, period: Array, multiplier: Array) -> tuple[Array, Any]:
     """For traced values: the sum of a geometric series, solved for the number of its terms."""
-    period, multiplier = jnp.maximum(period, 1), as_float(multiplier)
+    period = jnp.maximum(period, 1)
 
     def start(index: Array) -> Array:
         return period * jnp.expm1(index * jnp.log(multiplier)) / (multiplier - 1)
