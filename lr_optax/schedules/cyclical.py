@@ -195,8 +195,11 @@ def _from_series(step: Array, period: Array, multiplier: Array) -> tuple[Array, 
     """For traced values: the sum of a geometric series, solved for the number of its terms."""
     period = jnp.maximum(period, 1)
 
+    whole = (period == jnp.round(period)) & (multiplier == jnp.round(multiplier))
+
     def start(index: Array) -> Array:
-        return period * jnp.expm1(index * jnp.log(multiplier)) / (multiplier - 1)
+        first = period * jnp.expm1(index * jnp.log(multiplier)) / (multiplier - 1)
+        return jnp.where(whole, jnp.round(first), first)
 
     terms = jnp.log1p(step / period * (multiplier - 1)) / jnp.log(multiplier)
     index = lax.stop_gradient(jnp.floor(terms))

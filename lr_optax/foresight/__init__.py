@@ -1,0 +1,3 @@
+"""Choose a schedule before the compute is spent."""
+
+from lr_optax.foresight.sweep import sweep as sweep

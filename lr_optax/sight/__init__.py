@@ -1,0 +1,1 @@
+"""See a schedule: pictures and tables."""

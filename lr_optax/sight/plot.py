@@ -1,0 +1,130 @@
+"""Pictures, with matplotlib: ``pip install "lr_optax[plot]"``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jax
+import numpy as np
+
+from lr_optax._schedule import Schedule
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_POINTS = 4000
+
+
+def steps_to_show(steps: int, most: int = MOST_POINTS) -> np.ndarray:
+    """Whole steps from 0 to ``steps``, evenly spread, at most ``most`` of them."""
+    return np.unique(np.linspace(0, steps, min(steps + 1, most)).astype(np.int64))
+
+
+def plot(
+    schedules: Schedule | Mapping[str, Schedule], steps: int, ax: Axes | None = None
+) -> Axes:
+    """Draw rates over steps.
+
+    Args:
+        schedules: a schedule, or several by the name to put in the legend.
+        steps: the last step to show, >= 1.
+        ax: where to draw; None for axes of a new figure.
+
+    Returns:
+        The axes. Nothing is shown or saved.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+        ValueError: ``steps`` is below 1.
+    """
+    if steps < 1:
+        raise ValueError(f"plot: `steps` must be a whole number >= 1, got {steps}")
+    if ax is None:
+        ax = _figure(7, 4).add_subplot()
+    if isinstance(schedules, Schedule):
+        schedules = {repr(schedules): schedules}
+    x = steps_to_show(steps)
+    for name, schedule in schedules.items():
+        ax.plot(x, jax.jit(schedule)(x), label=name)
+    ax.set(xlabel="step", ylabel="learning rate", xlim=(0, steps))
+    ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def save(schedule: Schedule, steps: int, path: Path) -> None:
+    """Draw one schedule into a picture file, its text as the title."""
+    ax = plot(schedule, steps)
+    ax.set_title(_wrapped(repr(schedule)), fontsize=9)
+    _write(ax.get_figure(), path)
+
+
+def small_multiples(
+    panels: Sequence[tuple[str, np.ndarray, np.ndarray]],
+    x: np.ndarray,
+    reference: np.ndarray,
+    title: str,
+    path: Path,
+) -> None:
+    """A panel for every strategy: its rate as an area, its loss as a line over a grey reference.
+
+    Args:
+        panels: title, rates and losses at ``x``, one panel each.
+        x: steps.
+        reference: the loss curve to compare with, drawn in every panel.
+        title: of the whole picture.
+        path: the picture file to write.
+    """
+    columns = 4
+    rows = -(-len(panels) // columns)
+    figure = _figure(3.1 * columns, 2.3 * rows + 0.9)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    for axes, (name, rates, losses) in zip(grid.flat, panels, strict=False):
+        axes.set_title(name, fontsize=9)
+        axes.semilogy(x, reference, color="0.6", label="validation loss, constant rate")
+        axes.semilogy(x, losses, color="C0", label="validation loss")
+        axes.grid(alpha=0.3)
+        right = axes.twinx()
+        right.fill_between(x, rates, color="C1", alpha=0.25, linewidth=0, label="learning rate")
+        right.set_ylim(0, 1.05 * max(rates.max(), 1e-12))
+        right.tick_params(labelsize=7, colors="C1")
+        axes.set_zorder(right.get_zorder() + 1)
+        axes.patch.set_visible(False)
+        axes.tick_params(labelsize=7)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("validation loss", fontsize=8)
+    for i in range(columns):
+        lowest = [axes for axes in grid[:, i] if axes.get_visible()]
+        if lowest:
+            lowest[-1].set_xlabel("step", fontsize=8)
+            lowest[-1].tick_params(labelbottom=True)
+    lines = [*grid.flat[0].get_legend_handles_labels()]
+    area = right.get_legend_handles_labels()
+    figure.legend(lines[0] + area[0], lines[1] + area[1], loc="lower center", ncols=3, fontsize=8)
+    figure.suptitle(title, fontsize=11)
+    figure.get_layout_engine().set(rect=(0, 0.05, 1, 0.95))
+    _write(figure, path)
+
+
+def _figure(width: float, height: float) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        error.add_note('Pictures need matplotlib: pip install "lr_optax[plot]"')
+        raise
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _write(figure: Figure, path: Path) -> None:
+    figure.savefig(path, dpi=120)
+
+
+def _wrapped(text: str, width: int = 90) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap(text, width))
