@@ -12,24 +12,32 @@ if TYPE_CHECKING:
     from lr_optax._schedule import schedule as schedule
     from lr_optax.feedback import PlateauState as PlateauState
     from lr_optax.feedback import reduce_on_plateau as reduce_on_plateau
+    from lr_optax.schedules import add as add
     from lr_optax.schedules import catalogue as catalogue
     from lr_optax.schedules import clip as clip
     from lr_optax.schedules import constant as constant
+    from lr_optax.schedules import cooldown_from as cooldown_from
     from lr_optax.schedules import cosine_annealing as cosine_annealing
     from lr_optax.schedules import cosine_decay as cosine_decay
     from lr_optax.schedules import cyclical as cyclical
     from lr_optax.schedules import exponential_decay as exponential_decay
+    from lr_optax.schedules import extend as extend
     from lr_optax.schedules import foreign as foreign
+    from lr_optax.schedules import interpolate as interpolate
     from lr_optax.schedules import inverse_time_decay as inverse_time_decay
     from lr_optax.schedules import join as join
     from lr_optax.schedules import linear as linear
     from lr_optax.schedules import lookup as lookup
     from lr_optax.schedules import multistep_decay as multistep_decay
+    from lr_optax.schedules import piecewise_constant as piecewise_constant
     from lr_optax.schedules import polynomial as polynomial
     from lr_optax.schedules import product as product
+    from lr_optax.schedules import repeat as repeat
     from lr_optax.schedules import scale as scale
     from lr_optax.schedules import shift as shift
     from lr_optax.schedules import step_decay as step_decay
+    from lr_optax.schedules import stretch as stretch
+    from lr_optax.schedules import switch as switch
     from lr_optax.schedules import tabulate as tabulate
     from lr_optax.schedules import warmup as warmup
     from lr_optax.text import from_dict as from_dict
@@ -42,9 +50,10 @@ _NAMES = {
     "lr_optax._schedule": "Schedule schedule",
     "lr_optax.feedback": "PlateauState reduce_on_plateau",
     "lr_optax.schedules": """
-        catalogue clip constant cosine_annealing cosine_decay cyclical exponential_decay foreign
-        inverse_time_decay join linear lookup multistep_decay polynomial product scale shift
-        step_decay tabulate warmup
+        add catalogue clip constant cooldown_from cosine_annealing cosine_decay cyclical
+        exponential_decay extend foreign interpolate inverse_time_decay join linear lookup
+        multistep_decay piecewise_constant polynomial product repeat scale shift step_decay stretch
+        switch tabulate warmup
     """,
     "lr_optax.text": "from_dict parse to_dict",
 }

@@ -150,18 +150,24 @@ def geometric(rate: ArrayLike, n: Array, d: ArrayLike = 1) -> Array:
     fraction comes from integer arithmetic that wraps around, so no digit is lost for any n.
     """
     if is_number(rate) and is_number(d):
-        turns = math.log2(rate) / max(d, 1)
-        if _is_whole(n) and default_float() == np.float32:
-            return _power_of_two(turns, n)
-        return jnp.exp2(as_float(n) * turns)
+        return _exp2(math.log2(rate) / max(d, 1), n)
     rate, exponent = as_float(rate), as_float(n) / jnp.maximum(as_float(d), 1)
     positive = rate > 0
     power = jnp.exp(exponent * jnp.log(jnp.where(positive, rate, 1)))
     return jnp.where(positive, power, jnp.where(exponent <= 0, 1.0, 0.0))
 
 
-def _power_of_two(turns: float, n: Array) -> Array:
-    """``2 ** (n * turns)`` in float32, with ``turns`` in double precision."""
+def exponential(rate: ArrayLike, n: Array, d: ArrayLike = 1) -> Array:
+    """``exp(rate * n / d)`` for n >= 0, accurate however large n is, as :func:`geometric`."""
+    if is_number(rate) and is_number(d):
+        return _exp2(rate / math.log(2) / max(d, 1), n)
+    return jnp.exp(as_float(rate) * as_float(n) / jnp.maximum(as_float(d), 1))
+
+
+def _exp2(turns: float, n: Array) -> Array:
+    """``2 ** (n * turns)``, with ``turns`` in double precision."""
+    if not _is_whole(n) or default_float() != np.float32:
+        return jnp.exp2(as_float(n) * turns)
     size, sign = abs(turns), math.copysign(1.0, turns)
     high, low = divmod(size % 1 * 2**32, 1)
     wrapped = n.astype(jnp.uint32) * np.uint32(high)

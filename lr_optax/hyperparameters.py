@@ -83,10 +83,16 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Ascending:
-    """A sequence, or a vector, of values that each keep a rule and that are in order."""
+class Several:
+    """A sequence, or a vector, of values that each keep a rule.
+
+    Attributes:
+        rule: the rule of each.
+        ascending: whether they must be in order.
+    """
 
     rule: Rule
+    ascending: bool = False
 
     def accept(self, value: Any) -> Any:
         """See :class:`Check`. A list becomes a tuple."""
@@ -96,6 +102,8 @@ class Ascending:
             raise TypeError(f"must be a sequence, each {self.rule.words}, got {_show(value)}")
         else:
             value = self.rule.accept(value)
+        if not self.ascending:
+            return value
         known = [v for v in value if is_known(v)] if isinstance(value, tuple) else value
         if is_known(known) and np.any(np.diff(np.asarray(known, np.float64)) < 0):
             raise ValueError(f"must be in ascending order, got {_show(value)}")
@@ -138,9 +146,17 @@ Offset = Annotated[
 
 Boundaries = Annotated[
     Sequence[ArrayLike] | np.ndarray | jax.Array,
-    Ascending(Rule("a whole number of steps >= 0", _at_least(0, whole=True), whole=True)),
+    Several(
+        Rule("a whole number of steps >= 0", _at_least(0, whole=True), whole=True), ascending=True
+    ),
 ]
 """The steps at which something changes, in ascending order."""
+
+Rates = Annotated[
+    Sequence[ArrayLike] | np.ndarray | jax.Array,
+    Several(Rule("a finite number >= 0", _at_least(0, whole=False))),
+]
+"""Several learning rates."""
 
 Count = Annotated[ArrayLike, Rule("a whole number >= 0", _at_least(0, whole=True), whole=True)]
 """A number of checks, cycles or the like."""

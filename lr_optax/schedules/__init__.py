@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 from lr_optax._schedule import REGISTRY, Schedule
+from lr_optax.schedules.combine import add as add
 from lr_optax.schedules.combine import clip as clip
 from lr_optax.schedules.combine import join as join
 from lr_optax.schedules.combine import lookup as lookup
 from lr_optax.schedules.combine import product as product
 from lr_optax.schedules.combine import scale as scale
 from lr_optax.schedules.combine import shift as shift
+from lr_optax.schedules.combine import switch as switch
 from lr_optax.schedules.combine import tabulate as tabulate
 from lr_optax.schedules.cyclical import cosine_annealing as cosine_annealing
 from lr_optax.schedules.cyclical import cyclical as cyclical
@@ -21,7 +23,13 @@ from lr_optax.schedules.decay import multistep_decay as multistep_decay
 from lr_optax.schedules.decay import polynomial as polynomial
 from lr_optax.schedules.decay import step_decay as step_decay
 from lr_optax.schedules.inner import foreign as foreign
+from lr_optax.schedules.retime import cooldown_from as cooldown_from
+from lr_optax.schedules.retime import extend as extend
+from lr_optax.schedules.retime import repeat as repeat
+from lr_optax.schedules.retime import stretch as stretch
 from lr_optax.schedules.staged import warmup as warmup
+from lr_optax.schedules.tables import interpolate as interpolate
+from lr_optax.schedules.tables import piecewise_constant as piecewise_constant
 
 
 def catalogue() -> dict[str, Callable[..., Schedule]]:

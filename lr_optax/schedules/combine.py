@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 
 from lr_optax._numerics import as_float, phase, since, until
 from lr_optax._schedule import Schedule, schedule
-from lr_optax.hyperparameters import Boundaries, Offset, Rate, Real, is_known
+from lr_optax.hyperparameters import Boundaries, Count, Offset, Rate, Real, is_known
 from lr_optax.schedules.inner import Inner, Inners
 
 
@@ -89,6 +89,72 @@ def product(step: Array, schedules: Inners) -> ArrayLike:
     rate = schedules[0](step)
     for inner in schedules[1:]:
         rate = rate * inner(step)
+    return rate
+
+
+@schedule
+def add(step: Array, schedules: Inners) -> ArrayLike:
+    """Schedules added to each other: η(t) = s_0(t) + s_1(t) + ...
+
+    Args:
+        schedules: at least one; schedules or other functions of the step.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`.
+
+    Raises:
+        TypeError: ``schedules`` is empty or holds something else.
+
+    Example:
+        >>> from lr_optax import add, constant, linear
+        >>> s = add((constant(0.1), linear(0.4, end_value=0.0, transition_steps=4)))
+        >>> print(s(0), s(2), s(4))
+        0.5 0.3 0.1
+
+    When to use it:
+        To lay a small cycle over a decay, or a fixed rate under one.
+
+    Reference:
+        L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", 2015,
+        arXiv:1506.01186: a range above a base rate.
+    """
+    rate = schedules[0](step)
+    for inner in schedules[1:]:
+        rate = rate + inner(step)
+    return rate
+
+
+@schedule
+def switch(step: Array, schedules: Inners, *, index: Count) -> ArrayLike:
+    """One schedule out of several, chosen by a number that may be traced: η(t) = s_i(t).
+
+    Args:
+        schedules: s_0, s_1, ..., at least one; schedules or other functions of the step.
+        index: i, >= 0; beyond the last schedule it means the last.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> from lr_optax import constant, linear, switch
+        >>> s = switch((constant(0.1), linear(0.2, end_value=0.0, transition_steps=4)), index=1)
+        >>> print(s(0), s(2), s.replace(index=0)(2))
+        0.2 0.1 0.1
+
+    When to use it:
+        To compare schedules of different kinds in one compiled program, with ``jax.vmap`` over
+        ``index``, or to let each member of a population choose its own.
+
+    Reference:
+        M. Jaderberg et al., "Population Based Training of Neural Networks", 2017,
+        arXiv:1711.09846.
+    """
+    rate = schedules[0](step)
+    for i, inner in enumerate(schedules[1:], start=1):
+        rate = jnp.where(index >= i, inner(step), rate)
     return rate
 
 
