@@ -79,7 +79,7 @@ def _make(name: str, /, *args: Any, **kwargs: Any) -> Any:
         return _array(*args, **kwargs)
     if name not in catalogue():
         near = difflib.get_close_matches(name, REGISTRY, n=1)
-        remedy = f"did you mean {near[0]}?" if near else f"there are {', '.join(catalogue())}"
+        remedy = f"did you mean {near[0]}?" if near else "lr_optax.catalogue() has them all"
         raise ValueError(f"there is no schedule {name!r}; {remedy}")
     return REGISTRY[name].make(*args, **kwargs)
 

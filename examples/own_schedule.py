@@ -1,0 +1,33 @@
+"""How do I write a schedule of my own?
+
+Decorate its formula. It can then be printed, saved, swept, differentiated and checked like the
+schedules of the library, and stands in ``parse`` and on the command line under its name.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from lr_optax import parse, schedule, to_dict
+from lr_optax.hyperparameters import Period, Rate
+
+
+@schedule
+def sine(step: Array, peak_value: Rate, *, period: Period, floor: Rate = 0.0) -> Array:
+    """A sine between floor and peak."""
+    return floor + (peak_value - floor) * jnp.sin(jnp.pi * (step % period) / period) ** 2
+
+
+s = sine(0.1, period=100, floor=0.01)
+print(s, to_dict(s), s(50))
+assert parse(repr(s)) == s
+
+# A hundred of them in one program
+peaks = jnp.linspace(0.1, 1.0, 100)
+rates = jax.jit(jax.vmap(lambda peak: sine(peak, period=100)(jnp.arange(200))))(peaks)
+print(rates.shape)
+
+try:
+    sine(0.1, period=0)
+except ValueError as error:
+    print(error)

@@ -1,0 +1,156 @@
+"""Text and plain data: round trips, clear errors, and never an execution."""
+
+import string
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lr_optax
+from lr_optax import Schedule, constant, foreign, from_dict, parse, to_dict
+
+finite = st.floats(0, allow_infinity=False, allow_nan=False)
+lengths = st.integers(1, 10**12)
+
+leaves = st.one_of(
+    st.builds(constant, finite),
+    st.builds(
+        lambda a, b, n: lr_optax.linear(a, end_value=b, transition_steps=n), finite, finite, lengths
+    ),
+    st.builds(
+        lambda a, r, n: lr_optax.exponential_decay(a, decay_rate=r, decay_steps=n, staircase=True),
+        finite,
+        st.floats(1e-300, 0.99),
+        lengths,
+    ),
+    st.builds(
+        lambda v: constant(np.asarray(v, np.float32)),
+        st.lists(st.floats(0, 1, width=32), min_size=1),
+    ),
+)
+schedules = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.builds(lambda s, n: lr_optax.warmup(s, warmup_steps=n), inner, lengths),
+        st.builds(lambda s, f: lr_optax.scale(s, factor=f), inner, st.floats(-1e9, 1e9)),
+        st.builds(lambda s: lr_optax.product(s), st.lists(inner, min_size=1, max_size=3)),
+        st.builds(
+            lambda s, b: lr_optax.join(s, boundaries=sorted(b)[: len(s) - 1]),
+            st.lists(inner, min_size=1, max_size=3),
+            st.lists(lengths, min_size=3, max_size=3),
+        ),
+    ),
+    max_leaves=5,
+)
+
+
+@given(schedules)
+def test_text_and_data_give_the_same_schedule_back(s):
+    assert parse(repr(s)) == s
+    assert repr(parse(repr(s))) == repr(s)
+    assert from_dict(to_dict(s)) == s
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is not the text of a schedule"),
+        ("cosine_decay(0.1, decay_steps=", "is not the text of a schedule"),
+        ("0.1", "is not a schedule; a fixed rate is constant(0.1)"),
+        ("'cosine'", "is not a schedule"),
+        ("cosine_deca(0.1)", "there is no schedule 'cosine_deca'; did you mean cosine_decay?"),
+        ("zzz(0.1)", "there is no schedule 'zzz'; lr_optax.catalogue() has them all"),
+        ("cosine_decay(0.1, decay_steps=-1)", "`decay_steps` must be a whole number"),
+        ("cosine_decay(0.1, steps=5)", "there is no argument 'steps'"),
+        ("constant(0.1)(3)", "column 1: expected a number, a string or name(...)"),
+        ("constant(x)", "column 10: expected"),
+        ("constant(1 + 1)", "column 10: expected"),
+        ("constant(-'a')", "column 10: expected"),
+        ("constant(*[0.1])", "column 10: expected"),
+        ("constant(**{'value': 0.1})", "column 1: expected"),
+        ("constant(open('x'))", "there is no schedule 'open'"),
+        ("constant.__class__(0.1)", "column 1: expected"),
+        ("constant([x for x in (1,)])", "column 10: expected"),
+        ("constant(1e999)", "must be a finite number"),
+        ("constant(array([0.1], dtype='object'))", "`value` must be a finite number >= 0"),
+        ("constant(array([0.1]))", "dtype"),
+        ("constant(b'0')", "column 10: expected"),
+        ("constant(0.1, value=0.2)", "multiple values"),
+        ("constant(\x00)", "is not the text of a schedule"),
+        ("scale(" * 500 + "constant(0.1)" + ", factor=1.0)" * 500, "nested"),
+    ],
+)
+def test_bad_text_gets_a_clear_error(text, message):
+    with pytest.raises(ValueError, match="(?s).") as error:
+        parse(text)
+    assert message in str(error.value)
+    assert len(str(error.value)) < 1000
+
+
+NAMES = [*lr_optax.catalogue(), "array", "eval", "__import__", "os.system", "lambda: 0", "x"]
+pieces = st.sampled_from(
+    [*NAMES, *"()[]{},=*+-'\"\\\n\t .:@", "0", "1e9", "-1", "1j", "None", "True", "dtype="]
+)
+
+
+@settings(max_examples=500)
+@given(
+    st.one_of(st.lists(pieces, max_size=14).map("".join), st.text(string.printable, max_size=40))
+)
+def test_any_text_is_a_schedule_or_a_value_error(text):
+    try:
+        assert isinstance(parse(text), Schedule)
+    except ValueError as error:
+        assert str(error)
+
+
+data = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.one_of(
+                st.sampled_from([*lr_optax.catalogue(), "array", "value", "values"]), st.text()
+            ),
+            inner,
+            max_size=3,
+        ),
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=300)
+@given(data)
+def test_any_data_is_a_schedule_or_a_value_error(data):
+    try:
+        assert isinstance(from_dict(data), Schedule)
+    except ValueError as error:
+        assert str(error)
+
+
+def test_data_holds_defaults_so_that_they_may_change():
+    assert to_dict(lr_optax.cosine_decay(0.1, decay_steps=9)) == {
+        "cosine_decay": {"init_value": 0.1, "decay_steps": 9, "end_value": 0.0, "exponent": 1.0}
+    }
+    assert from_dict({"cosine_decay": {"init_value": 0.1, "decay_steps": 9}}).exponent == 1.0
+
+
+def test_foreign_functions_have_no_plain_form():
+    def mine(step):
+        return 0.1
+
+    s = lr_optax.warmup(mine, warmup_steps=3)
+    with pytest.raises(
+        TypeError, match=r"`foreign\.function` = <function .*mine.*> has no form as plain data"
+    ):
+        to_dict(s)
+    with pytest.raises(ValueError, match="is not the text of a schedule"):
+        parse(repr(s))
+    assert s.schedule == foreign(mine)
+
+
+def test_parse_wants_text():
+    with pytest.raises(TypeError, match="must be a str, got constant"):
+        parse(constant(0.1))
