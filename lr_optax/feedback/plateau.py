@@ -47,8 +47,9 @@ def check(
     """The state after one check of a metric; arguments as in :func:`reduce_on_plateau`."""
     sign = 1 if mode == "min" else -1
     metric, best = sign * metric, sign * state.best  # from here on, smaller is better
-    margin = threshold * jnp.abs(best) if threshold_mode == "rel" else threshold
-    better = metric < best - jnp.where(jnp.isfinite(best), margin, 0)
+    # Not of an infinite best, which has no share: 0·∞ is NaN.
+    size = jnp.where(jnp.isfinite(best), jnp.abs(best), 0) if threshold_mode == "rel" else 1
+    better = metric < best - threshold * size
     bad_checks = jnp.where(better | (state.cooldown_left > 0), 0, state.bad_checks + 1)
     cut = bad_checks > patience
     lower = jnp.maximum(state.scale * factor, min_scale)
@@ -132,11 +133,11 @@ def reduce_on_plateau(
     one_check = partial(
         check,
         factor=_f32(factor),
-        patience=patience,
+        patience=_i32(patience),
         threshold=_f32(threshold),
         threshold_mode=threshold_mode,
         mode=mode,
-        cooldown=jnp.asarray(cooldown, jnp.int32),
+        cooldown=_i32(cooldown),
         min_scale=_f32(min_scale),
         eps=_f32(eps),
     )
@@ -147,8 +148,8 @@ def reduce_on_plateau(
         counts = jnp.isfinite(metric) | (nonfinite == "compare")
         total = state.metric_sum + jnp.where(counts, metric, 0)
         count = state.metric_count + counts.astype(jnp.int32)
-        checked = one_check(state, total / jnp.maximum(count, 1))
-        due = count >= accumulation_size
+        checked = one_check(state, total / _f32(jnp.maximum(count, 1)))
+        due = count >= _i32(accumulation_size)
         return jax.tree.map(
             partial(jnp.where, due),
             checked._replace(metric_sum=jnp.zeros_like(total), metric_count=jnp.zeros_like(count)),
@@ -157,9 +158,9 @@ def reduce_on_plateau(
 
     def init(params: optax.Params) -> PlateauState:
         del params
-        zero = jnp.zeros((), jnp.int32)
-        best = _f32(jnp.inf if mode == "min" else -jnp.inf)
-        return PlateauState(_f32(1), best, zero, zero, _f32(0), zero)
+        best = jnp.inf if mode == "min" else -jnp.inf
+        # An array for each, as one buffer cannot be donated twice.
+        return PlateauState(_f32(1), _f32(best), _i32(0), _i32(0), _f32(0), _i32(0))
 
     def update(
         updates: optax.Updates,
@@ -178,6 +179,10 @@ def reduce_on_plateau(
 
 def _f32(value: ArrayLike) -> Array:
     return jnp.asarray(value, jnp.float32)
+
+
+def _i32(value: ArrayLike) -> Array:
+    return jnp.asarray(value, jnp.int32)
 
 
 def _scalar(value: ArrayLike) -> Array:
