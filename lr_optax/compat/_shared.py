@@ -1,0 +1,111 @@
+"""Formulas that several libraries share, and a clock for phases that end between two steps."""
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+from lr_optax import shapes
+from lr_optax._numerics import as_float, blend, cycle, default_float, is_number, until
+from lr_optax._schedule import Schedule, schedule
+from lr_optax.hyperparameters import Factor, Rate
+from lr_optax.schedules import join, linear, shift
+
+
+def warmed_up(schedule: Schedule, base_lr: Any, warmup_steps: Any, start: Any = 0.0) -> Schedule:
+    """A straight rise to the base rate, then a schedule, wherever that one starts."""
+    rise = linear(start, end_value=base_lr, transition_steps=warmup_steps)
+    return join((rise, schedule), boundaries=(warmup_steps,))
+
+
+def running(schedule: Schedule, steps: Any) -> Schedule:
+    """A schedule whose clock stands at ``steps`` when it begins."""
+    return shift(schedule, steps=-steps)
+
+
+def at_least(low: int, value: Any) -> Any:
+    """``max(low, value)``, of a tracer too."""
+    return max(low, value) if is_number(value) else jnp.maximum(low, value)
+
+
+def elapsed(step: Array, begin: ArrayLike) -> Array:
+    """``step - begin``, negative before; ``begin`` may lie between two steps, or before step 0."""
+    if not is_number(begin):
+        return -as_float(until(begin, step))
+    whole = math.floor(begin)
+    return -as_float(until(whole, step)) - (begin - whole)
+
+
+def lengths(step: Array, begin: ArrayLike, end: ArrayLike) -> tuple[Array, Array]:
+    """How many steps of a phase are left and gone, for ends between two steps."""
+    return jnp.maximum(-elapsed(step, end), 0), jnp.maximum(elapsed(step, begin), 0)
+
+
+def portions(left: Array, gone: Array) -> tuple[Array, Array]:
+    """Lengths as shares of the phase, like :func:`progress`; without any the phase is over."""
+    lasts = left + gone > 0
+    left, gone = shapes.shares(left, gone)
+    return left, jnp.where(lasts, gone, 1)
+
+
+@schedule
+def cosine_wave(
+    step: Array, init_value: Rate, *, half_period: Factor, end_value: Rate = 0.0
+) -> ArrayLike:
+    """A cosine that falls and rises again, for ever: η(t) = η₁ + (η₀ − η₁)·½(1 + cos(πt/H)).
+
+    Args:
+        init_value: η₀, the rate at step 0 and every 2H steps, >= 0.
+        half_period: H, steps from ``init_value`` to ``end_value``, > 0; may be a fraction.
+        end_value: η₁, the rate at steps H, 3H, ..., >= 0.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = cosine_wave(0.1, half_period=10)
+        >>> print(s(0), s(5), s(10), s(15), s(20))
+        0.1 0.05 0.0 0.05 0.1
+
+    When to use it:
+        To reproduce runs of libraries whose cosine rises again after its end. Where the end is
+        the end of the run, :func:`lr_optax.cosine_decay` is the same and safer.
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.CosineAnnealingLR; Transformers 5.23,
+        get_cosine_schedule_with_warmup.
+    """
+    left = _distance_from_trough(step, half_period)
+    return blend(shapes.cosine(left, 1 - left), init_value, end_value)
+
+
+def _distance_from_trough(step: Array, half_period: ArrayLike) -> Array:
+    """A zigzag: 1 at step 0, 0 after half a period, 1 again after a whole one."""
+    if is_number(half_period) and half_period == math.floor(half_period) > 0:
+        _, position = cycle(step, 2 * int(half_period))
+        return jnp.abs(as_float(until(int(half_period), position))) / half_period
+    if is_number(half_period) and half_period > 0 and _wraps(step):
+        turns = _turns_from_half(step, 1 / (2 * half_period))
+    else:
+        half_period = as_float(half_period)
+        turns = as_float(step) / (2 * jnp.where(half_period > 0, half_period, 1)) % 1 - 0.5
+    return 2 * jnp.abs(turns)
+
+
+def _wraps(step: Array) -> bool:
+    return jnp.issubdtype(step.dtype, jnp.integer) and default_float() == np.float32
+
+
+def _turns_from_half(step: Array, rate: float) -> Array:
+    """``step * rate - ½`` less its nearest whole number: integers that wrap lose no digits."""
+    high, low = divmod(rate % 1 * 2**32, 1)
+    wrapped = step.astype(jnp.uint32) * np.uint32(high) + np.uint32(2**31)
+    turns = as_float(lax.bitcast_convert_type(wrapped, jnp.int32)) * 2.0**-32
+    turns = turns + as_float(step) * (low * 2.0**-32)
+    return turns - jnp.round(turns)
