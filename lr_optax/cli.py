@@ -59,14 +59,15 @@ def list_schedules() -> None:
 
 @app.command()
 def show(
-    text: Annotated[str, typer.Argument(help="A schedule, e.g. 'linear(0.1, end_value=0.0, ...)'.")],
+    text: Annotated[str, typer.Argument(help="A schedule, such as 'constant(0.1)'.")],
     steps: Annotated[int, typer.Option(min=1, help="The length of the run.")] = 1000,
     png: Annotated[Path | None, typer.Option(help="Write a plot to this file.")] = None,
 ) -> None:
-    """Show a schedule: a small picture, its key points, and a plot with --png."""
+    """Show a schedule: a small picture, key points, warnings, and a plot with --png."""
     from rich.console import Console
     from rich.table import Table
 
+    from lr_optax.sight.check import check
     from lr_optax.sight.table import key_points, sketch
 
     schedule = _parse(text)
@@ -77,6 +78,8 @@ def show(
     console.print(repr(schedule), soft_wrap=True)
     console.print(sketch(schedule, steps))
     console.print(table)
+    for warning in check(schedule, steps):
+        console.print(f"! {warning}", soft_wrap=True)
     if png is not None:
         from lr_optax.sight import plot
 
@@ -174,7 +177,11 @@ def _report(result: "Comparison", out: Path, seeds: int) -> None:
     files = save_csv(result, out)
     constant = next(row for row in result.rows if row.strategy == "constant")
     curves = [
-        (f"{row.strategy}, peak {row.peak:g}", row.run.rate.mean(0), row.run.validation.mean(0))
+        (
+            f"{row.strategy}, peak {row.peak:g}",
+            np.asarray(row.run.rate.mean(0)),
+            np.asarray(row.run.validation.mean(0)),
+        )
         for row in result.rows
     ]
     checks = len(constant.run.rate[0])
@@ -182,7 +189,7 @@ def _report(result: "Comparison", out: Path, seeds: int) -> None:
     small_multiples(
         curves,
         np.arange(1, checks + 1) * (result.steps // checks),
-        constant.run.validation.mean(0),
+        np.asarray(constant.run.validation.mean(0)),
         f"Digits, mean of {seeds} seeds, each strategy at its best peak rate; best test loss first",
         picture,
     )

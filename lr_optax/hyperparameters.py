@@ -28,7 +28,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jax.typing import ArrayLike
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -114,38 +113,41 @@ def _at_least(low: float, *, whole: bool) -> Callable[[np.ndarray], Any]:
     return lambda x: np.isfinite(x) & (x >= low) & ((x == np.floor(x)) | (not whole))
 
 
-Real = Annotated[ArrayLike, Rule("a finite number", np.isfinite)]
+Number = float | jax.Array | np.ndarray
+"""A Python number, or an array of numbers."""
+
+Real = Annotated[Number, Rule("a finite number", np.isfinite)]
 """Any real number."""
 
-Rate = Annotated[ArrayLike, Rule("a finite number >= 0", _at_least(0, whole=False))]
+Rate = Annotated[Number, Rule("a finite number >= 0", _at_least(0, whole=False))]
 """A learning rate, or another quantity that cannot be negative."""
 
-Factor = Annotated[ArrayLike, Rule("a finite number > 0", lambda x: np.isfinite(x) & (x > 0))]
+Factor = Annotated[Number, Rule("a finite number > 0", lambda x: np.isfinite(x) & (x > 0))]
 """What something is multiplied by, or raised to."""
 
-Growth = Annotated[ArrayLike, Rule("a finite number >= 1", _at_least(1, whole=False))]
+Growth = Annotated[Number, Rule("a finite number >= 1", _at_least(1, whole=False))]
 """A factor that does not shrink what it multiplies."""
 
-Fraction = Annotated[ArrayLike, Rule("a number in [0, 1]", lambda x: (x >= 0) & (x <= 1))]
+Fraction = Annotated[Number, Rule("a number in [0, 1]", lambda x: (x >= 0) & (x <= 1))]
 """A share of something."""
 
 Steps = Annotated[
-    ArrayLike, Rule("a whole number of steps >= 0", _at_least(0, whole=True), whole=True)
+    Number, Rule("a whole number of steps >= 0", _at_least(0, whole=True), whole=True)
 ]
 """A length in optimizer steps; a phase of 0 steps is over at once."""
 
 Period = Annotated[
-    ArrayLike, Rule("a whole number of steps >= 1", _at_least(1, whole=True), whole=True)
+    Number, Rule("a whole number of steps >= 1", _at_least(1, whole=True), whole=True)
 ]
 """A length in optimizer steps after which something happens again."""
 
 Offset = Annotated[
-    ArrayLike, Rule("a whole number of steps", _at_least(-np.inf, whole=True), whole=True)
+    Number, Rule("a whole number of steps", _at_least(-np.inf, whole=True), whole=True)
 ]
 """A distance in optimizer steps, either way."""
 
 Boundaries = Annotated[
-    Sequence[ArrayLike] | np.ndarray | jax.Array,
+    Sequence[Number] | np.ndarray | jax.Array,
     Several(
         Rule("a whole number of steps >= 0", _at_least(0, whole=True), whole=True), ascending=True
     ),
@@ -153,12 +155,12 @@ Boundaries = Annotated[
 """The steps at which something changes, in ascending order."""
 
 Rates = Annotated[
-    Sequence[ArrayLike] | np.ndarray | jax.Array,
+    Sequence[Number] | np.ndarray | jax.Array,
     Several(Rule("a finite number >= 0", _at_least(0, whole=False))),
 ]
 """Several learning rates."""
 
-Count = Annotated[ArrayLike, Rule("a whole number >= 0", _at_least(0, whole=True), whole=True)]
+Count = Annotated[Number, Rule("a whole number >= 0", _at_least(0, whole=True), whole=True)]
 """A number of checks, cycles or the like."""
 
 
@@ -173,6 +175,11 @@ def is_known(*values: object) -> bool:
         )
         for value in jax.tree.leaves(values)
     )
+
+
+def exceeds(low: Any, high: Any) -> bool:
+    """Whether ``low``, or one of its elements, is known to be greater than ``high``."""
+    return is_known(low, high) and bool(np.any(np.asarray(low) > np.asarray(high)))
 
 
 def _show(value: object) -> str:

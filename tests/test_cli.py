@@ -92,6 +92,11 @@ def test_show_draws_and_tabulates(tmp_path):
     assert png.read_bytes().startswith(b"\x89PNG")
 
 
+def test_show_warns():
+    output = run("show", "cosine_decay(0.1, decay_steps=2000)").output
+    assert "! the schedule is longer than the run" in output
+
+
 def test_list_has_a_line_for_every_schedule():
     import lr_optax
 

@@ -1,5 +1,6 @@
 """Text and plain data: round trips, clear errors, and never an execution."""
 
+import re
 import string
 
 import numpy as np
@@ -82,9 +83,8 @@ def test_text_and_data_give_the_same_schedule_back(s):
     ],
 )
 def test_bad_text_gets_a_clear_error(text, message):
-    with pytest.raises(ValueError, match="(?s).") as error:
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
         parse(text)
-    assert message in str(error.value)
     assert len(str(error.value)) < 1000
 
 

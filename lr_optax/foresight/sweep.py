@@ -1,5 +1,6 @@
 """Train under many schedules at once, in one compiled program."""
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -47,7 +48,9 @@ def sweep(
     Example:
         >>> from lr_optax import cosine_decay, linear
         >>> def train(schedule, key):  # gradient descent on x²
-        ...     x, _ = jax.lax.scan(lambda x, t: (x - 2 * x * schedule(t), None), 1.0, jnp.arange(8))
+        ...     x = jax.random.normal(key)
+        ...     for t in range(8):
+        ...         x = x - schedule(t) * 2 * x
         ...     return {"loss": x**2}
         >>> schedules = [linear(0.1, end_value=0.0, transition_steps=8),
         ...              cosine_decay(0.1, decay_steps=8)]
@@ -70,8 +73,9 @@ def sweep(
     for start in range(0, lanes, size):
         # The last batch repeats its last run, so that all have one shape and one program.
         lane = np.minimum(np.arange(start, start + size), lanes - 1)
-        which = jax.tree.map(lambda leaf, i=lane // len(keys): leaf[i], stacked)
-        results.append(jax.device_get(program(which, keys[lane % len(keys)])))
+        candidate, key = lane // len(keys), lane % len(keys)
+        some = jax.tree.map(operator.itemgetter(candidate), stacked)
+        results.append(jax.device_get(program(some, keys[key])))
         if progress is not None:
             progress(min(start + size, lanes), lanes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,9 +24,7 @@ def steps_to_show(steps: int, most: int = MOST_POINTS) -> np.ndarray:
     return np.unique(np.linspace(0, steps, min(steps + 1, most)).astype(np.int64))
 
 
-def plot(
-    schedules: Schedule | Mapping[str, Schedule], steps: int, ax: Axes | None = None
-) -> Axes:
+def plot(schedules: Schedule | Mapping[str, Schedule], steps: int, ax: Axes | None = None) -> Axes:
     """Draw rates over steps.
 
     Args:
@@ -57,9 +56,10 @@ def plot(
 
 def save(schedule: Schedule, steps: int, path: Path) -> None:
     """Draw one schedule into a picture file, its text as the title."""
-    ax = plot(schedule, steps)
+    figure = _figure(7, 4)
+    ax = plot(schedule, steps, figure.add_subplot())
     ax.set_title(_wrapped(repr(schedule)), fontsize=9)
-    _write(ax.get_figure(), path)
+    _write(figure, path)
 
 
 def small_multiples(
@@ -103,11 +103,11 @@ def small_multiples(
         if lowest:
             lowest[-1].set_xlabel("step", fontsize=8)
             lowest[-1].tick_params(labelbottom=True)
-    lines = [*grid.flat[0].get_legend_handles_labels()]
-    area = right.get_legend_handles_labels()
-    figure.legend(lines[0] + area[0], lines[1] + area[1], loc="lower center", ncols=3, fontsize=8)
+    legend = {}
+    for axes in figure.axes:
+        legend |= {artist.get_label(): artist for artist in [*axes.lines, *axes.collections]}
+    figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=3, fontsize=8)
     figure.suptitle(title, fontsize=11)
-    figure.get_layout_engine().set(rect=(0, 0.05, 1, 0.95))
     _write(figure, path)
 
 
@@ -125,6 +125,4 @@ def _write(figure: Figure, path: Path) -> None:
 
 
 def _wrapped(text: str, width: int = 90) -> str:
-    import textwrap
-
     return "\n".join(textwrap.wrap(text, width))

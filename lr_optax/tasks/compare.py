@@ -2,12 +2,13 @@
 
 import csv
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax import Array
 
 from lr_optax import (
     Schedule,
@@ -37,7 +38,7 @@ _LANES = 48  # runs in one call of the program: enough to fill two cores, and a 
 Builder = Callable[[float, int], Strategy]
 
 
-def _triangles(peak: float, steps: int, **options: object) -> Strategy:
+def _triangles(peak: float, steps: int, **options: Any) -> Strategy:
     quarter = max(steps // 4, 2)
     half = max(quarter // 2, 1)
     return Strategy(cyclical(peak / 10, max_value=peak, step_size_up=half, **options))
@@ -185,7 +186,7 @@ def _row(name: str, run: digits.Run, best: int, peaks: Sequence[float], baseline
     )
 
 
-def _spread(values: np.ndarray) -> float:
+def _spread(values: Array) -> float:
     """The standard deviation over seeds, with n - 1; 0 for one seed."""
     return float(values.std(ddof=1)) if len(values) > 1 else 0.0
 
@@ -220,7 +221,7 @@ def save_csv(comparison: Comparison, folder: Path) -> list[Path]:
     return [table, runs, curves]
 
 
-def _write(path: Path, header: Sequence[str], rows) -> None:
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)

@@ -6,7 +6,7 @@ rate stalls well above what a decaying one reaches.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -88,17 +88,15 @@ def trainer(data: Data, steps: int, patience: int = 4) -> Callable[[Strategy, Ar
     def train(strategy: Strategy, key: Array) -> Run:
         init_key, key = jax.random.split(key)
         graph, params = nnx.split(Classifier(nnx.Rngs(init_key)))
-        plateau = reduce_on_plateau(
-            strategy.plateau_factor, patience=patience, nonfinite="ignore"
-        )
+        plateau = reduce_on_plateau(strategy.plateau_factor, patience=patience, nonfinite="ignore")
         tx = optax.chain(optax.sgd(strategy.schedule, momentum=0.9), plateau)
 
-        def evaluate(params: nnx.State, split: Split) -> tuple[Array, Array]:
+        def evaluate(params: Any, split: Split) -> tuple[Array, Array]:
             logits = nnx.merge(graph, params)(split.images)
             loss = optax.softmax_cross_entropy_with_integer_labels(logits, split.labels)
             return loss.mean(), (logits.argmax(-1) != split.labels).mean()
 
-        def step(carry, inputs):
+        def step(carry: Any, inputs: Any) -> tuple[Any, None]:
             params, state = carry
             key, value = inputs
             pick_key, noise_key = jax.random.split(key)
@@ -109,7 +107,7 @@ def trainer(data: Data, steps: int, patience: int = 4) -> Callable[[Strategy, Ar
             updates, state = tx.update(grads, state, params, value=value)
             return (optax.apply_updates(params, updates), state), None
 
-        def check(carry, inputs):
+        def check(carry: Any, inputs: Any) -> tuple[Any, tuple[Array, Array]]:
             carry, value = carry
             first, key = inputs
             keys = jax.random.split(key, steps // CHECKS)
@@ -117,10 +115,11 @@ def trainer(data: Data, steps: int, patience: int = 4) -> Callable[[Strategy, Ar
             values = jnp.full(len(keys), jnp.nan).at[0].set(value)
             carry, _ = jax.lax.scan(step, carry, (keys, values))
             value, _ = evaluate(carry[0], data.validation)
-            rate = strategy.schedule(first + len(keys) - 1) * carry[1][1].scale
+            scale = carry[1][1].scale
+            rate = strategy.schedule(first + len(keys) - 1) * scale
             return (carry, value), (value, rate)
 
-        start = ((params, tx.init(params)), jnp.nan)
+        start: Any = ((params, tx.init(params)), jnp.nan)
         firsts = jnp.arange(CHECKS) * (steps // CHECKS)
         (carry, _), (losses, rates) = jax.lax.scan(
             check, start, (firsts, jax.random.split(key, CHECKS))
