@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lr_optax.feedback import PlateauState as PlateauState
     from lr_optax.feedback import reduce_on_plateau as reduce_on_plateau
     from lr_optax.schedules import add as add
+    from lr_optax.schedules import budget_aware_decay as budget_aware_decay
     from lr_optax.schedules import catalogue as catalogue
     from lr_optax.schedules import clip as clip
     from lr_optax.schedules import constant as constant
@@ -23,23 +24,46 @@ if TYPE_CHECKING:
     from lr_optax.schedules import exponential_decay as exponential_decay
     from lr_optax.schedules import extend as extend
     from lr_optax.schedules import foreign as foreign
+    from lr_optax.schedules import hyperbolic_decay as hyperbolic_decay
+    from lr_optax.schedules import infinite as infinite
     from lr_optax.schedules import interpolate as interpolate
+    from lr_optax.schedules import inverse_power_decay as inverse_power_decay
+    from lr_optax.schedules import inverse_sqrt_decay as inverse_sqrt_decay
     from lr_optax.schedules import inverse_time_decay as inverse_time_decay
     from lr_optax.schedules import join as join
+    from lr_optax.schedules import k_decay as k_decay
     from lr_optax.schedules import linear as linear
+    from lr_optax.schedules import linear_cosine_decay as linear_cosine_decay
     from lr_optax.schedules import lookup as lookup
+    from lr_optax.schedules import multistep_811 as multistep_811
     from lr_optax.schedules import multistep_decay as multistep_decay
+    from lr_optax.schedules import natural_exp_decay as natural_exp_decay
+    from lr_optax.schedules import noam as noam
+    from lr_optax.schedules import one_cycle as one_cycle
+    from lr_optax.schedules import one_cycle_momentum as one_cycle_momentum
     from lr_optax.schedules import piecewise_constant as piecewise_constant
     from lr_optax.schedules import polynomial as polynomial
+    from lr_optax.schedules import polynomial_cycles as polynomial_cycles
+    from lr_optax.schedules import power_law as power_law
     from lr_optax.schedules import product as product
     from lr_optax.schedules import repeat as repeat
     from lr_optax.schedules import scale as scale
+    from lr_optax.schedules import shaped_decay as shaped_decay
     from lr_optax.schedules import shift as shift
+    from lr_optax.schedules import silver as silver
+    from lr_optax.schedules import snapshot_cycles as snapshot_cycles
     from lr_optax.schedules import step_decay as step_decay
     from lr_optax.schedules import stretch as stretch
     from lr_optax.schedules import switch as switch
     from lr_optax.schedules import tabulate as tabulate
+    from lr_optax.schedules import tanh_decay as tanh_decay
+    from lr_optax.schedules import tri_stage as tri_stage
+    from lr_optax.schedules import untuned_warmup as untuned_warmup
     from lr_optax.schedules import warmup as warmup
+    from lr_optax.schedules import warmup_cosine_decay as warmup_cosine_decay
+    from lr_optax.schedules import warmup_linear_decay as warmup_linear_decay
+    from lr_optax.schedules import warmup_stable_decay as warmup_stable_decay
+    from lr_optax.schedules import warmup_stable_decay_cycles as warmup_stable_decay_cycles
     from lr_optax.text import from_dict as from_dict
     from lr_optax.text import parse as parse
     from lr_optax.text import to_dict as to_dict
@@ -50,10 +74,14 @@ _NAMES = {
     "lr_optax._schedule": "Schedule schedule",
     "lr_optax.feedback": "PlateauState reduce_on_plateau",
     "lr_optax.schedules": """
-        add catalogue clip constant cooldown_from cosine_annealing cosine_decay cyclical
-        exponential_decay extend foreign interpolate inverse_time_decay join linear lookup
-        multistep_decay piecewise_constant polynomial product repeat scale shift step_decay stretch
-        switch tabulate warmup
+        add budget_aware_decay catalogue clip constant cooldown_from cosine_annealing cosine_decay
+        cyclical exponential_decay extend foreign hyperbolic_decay infinite interpolate
+        inverse_power_decay inverse_sqrt_decay inverse_time_decay join k_decay linear
+        linear_cosine_decay lookup multistep_811 multistep_decay natural_exp_decay noam one_cycle
+        one_cycle_momentum piecewise_constant polynomial polynomial_cycles power_law product repeat
+        scale shaped_decay shift silver snapshot_cycles step_decay stretch switch tabulate
+        tanh_decay tri_stage untuned_warmup warmup warmup_cosine_decay warmup_linear_decay
+        warmup_stable_decay warmup_stable_decay_cycles
     """,
     "lr_optax.text": "from_dict parse to_dict",
 }

@@ -178,3 +178,18 @@ def _exp2(turns: float, n: Array) -> Array:
     # Built from its bits, since exp2 of a whole number is not exact; subnormals become 0.
     power = lax.bitcast_convert_type((exponent.clip(-126, 127) + 127) << 23, jnp.float32)
     return jnp.exp2(sign * fraction) * jnp.where(exponent < -126, 0.0, power)
+
+
+def noise(seed: ArrayLike, step: Array) -> Array:
+    """A standard normal number for each seed and step: a hash, where jax.random runs a loop."""
+    seed = jnp.asarray(seed % 2**32 if isinstance(seed, int) else seed, jnp.uint32)
+    bits = _hash(step.astype(jnp.uint32) ^ _hash(seed)) >> 9
+    return math.sqrt(2) * lax.erf_inv((as_float(bits) + 0.5) * 2.0**-22 - 1)
+
+
+def _hash(bits: Array) -> Array:
+    """The finalizer of MurmurHash3, off its fixed point 0."""
+    bits = bits + np.uint32(0x9E3779B9)
+    for factor in (0x85EBCA6B, 0xC2B2AE35):
+        bits = (bits ^ (bits >> 16)) * np.uint32(factor)
+    return bits ^ (bits >> 16)

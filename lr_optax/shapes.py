@@ -82,7 +82,8 @@ def hyperbolic(left: Array, gone: Array, share: ArrayLike) -> Weights:
     positive = now > 0
     height = jnp.where(positive, jnp.sqrt(jnp.where(positive, now, 1)), 0)
     top = jnp.sqrt(jnp.where(whole > 0, whole, 1))
-    drop = share * gone * (2 - share * gone) / (top + height)
+    reached = as_float(share) * gone
+    drop = reached * (2 - reached) / (top + height)
     return jnp.where(gone > 0, rest**2 / (1 + top) + height, 1), drop
 
 

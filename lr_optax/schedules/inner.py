@@ -1,12 +1,14 @@
 """A schedule inside another: what may stand there, and how a foreign function becomes one."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, ParamSpec, cast
 
 from jax import Array
 from jax.typing import ArrayLike
 
 from lr_optax._schedule import Schedule, schedule
+
+P = ParamSpec("P")
 
 
 @schedule
@@ -63,3 +65,9 @@ Inner = Annotated[Callable[[Any], ArrayLike], AsSchedule()]
 
 Inners = Annotated[Sequence[Callable[[Any], ArrayLike]], AsSchedules()]
 """Several schedules inside another."""
+
+
+def unchecked(factory: Callable[P, Schedule]) -> Callable[P, Callable[[Array], ArrayLike]]:
+    """A schedule's formula, given hyperparameters that a formula around it has checked already."""
+    formula = factory.kind.formula  # type: ignore[attr-defined]
+    return lambda *args, **kwargs: lambda step: formula(step, *args, **kwargs)

@@ -1,6 +1,6 @@
 """A schedule on another clock: repeated, held for longer, cut short, stretched."""
 
-from typing import Any
+from typing import Any, Optional
 
 import jax.numpy as jnp
 from jax import Array
@@ -170,7 +170,7 @@ def _stretched(value: Any, hint: Any, factor: float) -> Any:
         return stretch(value, factor)
     if isinstance(value, tuple):
         return tuple(_stretched(item, hint, factor) for item in value)
-    is_length = any(hint == length or hint == length | None for length in _LENGTHS)
+    is_length = any(hint in (length, Optional[length]) for length in _LENGTHS)  # noqa: UP045
     if value is None or not is_length:
         return value
     return round(value * factor) if is_number(value) else (value * factor).round().astype(int)

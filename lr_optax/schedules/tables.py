@@ -21,13 +21,13 @@ def _one_boundary_less(*, values, boundaries, **_: object) -> None:
         )
 
 
-def _as_many(*, values, boundaries, decay_shape, **_: object) -> None:
+def _as_many(*, values, boundaries, shape, **_: object) -> None:
     if len(boundaries) != len(values) or len(values) == 0:
         raise ValueError(
             f"`boundaries` must be as many as `values`, at least one, "
             f"got {len(boundaries)} for {len(values)}"
         )
-    shapes.check_ends(decay_shape, values=values)
+    shapes.check_ends(shape, values=values)
 
 
 @schedule(check=_one_boundary_less)
@@ -58,12 +58,12 @@ def piecewise_constant(step: Array, values: Rates, *, boundaries: Boundaries) ->
         A. Krizhevsky, I. Sutskever, G. E. Hinton, "ImageNet Classification with Deep
         Convolutional Neural Networks", 2012, where the rate is cut by hand.
     """
-    return _table(values, default_float())[passed(step, boundaries)]
+    return as_table(values, default_float())[passed(step, boundaries)]
 
 
 @schedule(check=_as_many)
 def interpolate(
-    step: Array, values: Rates, *, boundaries: Boundaries, decay_shape: shapes.Shape = "linear"
+    step: Array, values: Rates, *, boundaries: Boundaries, shape: shapes.Shape = "linear"
 ) -> ArrayLike:
     """A line through points: from (b_i, v_i) to (b_{i+1}, v_{i+1}), level before and after.
 
@@ -71,7 +71,7 @@ def interpolate(
         values: v_0, v_1, ..., rates >= 0.
         boundaries: b_0, b_1, ..., the steps at which they are reached, in ascending order, as many
             as rates. Between two equal ones the rate jumps. They count up to 2³¹ − 1.
-        decay_shape: how the rate gets from one to the next, "linear", "cosine" or another of
+        shape: how the rate gets from one to the next, "linear", "cosine" or another of
             :data:`lr_optax.shapes.Shape`.
 
     Returns:
@@ -92,17 +92,18 @@ def interpolate(
         P. Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017,
         arXiv:1706.02677, whose gradual warm-up is such a line.
     """
-    points, rates = _table(boundaries, step.dtype), _table(values, default_float())
+    points, rates = as_table(boundaries, step.dtype), as_table(values, default_float())
     last = len(points) - 1
     before = (passed(step, points) - 1).clip(0, last)
     after = jnp.minimum(before + 1, last)
     begin, end = points[before], points[after]
     weights = progress(since(begin, step), end - begin)
-    rate = shapes.between(decay_shape, weights, rates[before], rates[after])
+    rate = shapes.between(shape, weights, rates[before], rates[after])
     return jnp.where(step < points[0], rates[0], rate)
 
 
-def _table(items: Sequence[ArrayLike] | ArrayLike, dtype: DTypeLike) -> Array:
+def as_table(items: Sequence[ArrayLike] | ArrayLike, dtype: DTypeLike) -> Array:
+    """Several numbers as one vector; whole ones stop at what the dtype can hold."""
     if isinstance(items, Sequence) and not all(map(is_number, items)):
         return jnp.stack([jnp.asarray(item, dtype) for item in items])
     table: Any = np.asarray(items) if isinstance(items, Sequence) else items
