@@ -12,4 +12,5 @@ an epoch multiplies lengths by the updates per epoch.
 """
 
 # All at once, so that text made with any of them can be read wherever one is imported.
+from lr_optax.compat import keras as keras
 from lr_optax.compat import torch as torch

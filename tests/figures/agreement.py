@@ -40,7 +40,7 @@ def read(library: str) -> dict[str, list[dict]]:
 
 def assert_agrees(build, group: list[dict]) -> None:
     """Every case's rates are those of the schedule built from its arguments, also under jit."""
-    import jax  # noqa: PLC0415  (the scripts that write figures run without it)
+    import jax
 
     schedules = [build(**case["args"]) for case in group]
     steps = [np.asarray(case["steps"], np.int32) for case in group]

@@ -1,5 +1,4 @@
 """Write torch.json: rates of PyTorch's schedulers, by stepping them. Needs torch."""
-# ruff: noqa: PLC0415  (importable without torch)
 
 import json
 import random

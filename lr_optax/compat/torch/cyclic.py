@@ -116,10 +116,10 @@ def CyclicLR(
         return cyclical(
             base_lr, max_value=max_lr, step_size_up=up, step_size_down=down, mode=mode, gamma=gamma
         )
-    height = cyclical(0.0, max_value=max_lr - base_lr, step_size_up=up, step_size_down=down)
-    return add(
-        (constant(base_lr), product((height, _height_scale(scale_fn, scale_mode, up + down))))
-    )
+    low, high = cast(Any, base_lr), cast(Any, max_lr)
+    height = cyclical(0.0, max_value=high - low, step_size_up=up, step_size_down=down)
+    scale = _height_scale(scale_fn, scale_mode, up + down)
+    return add((constant(low), product((height, scale))))
 
 
 def _height_scale(

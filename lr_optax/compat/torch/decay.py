@@ -1,10 +1,9 @@
 """PyTorch's decays: each is one of this library's own, by another name."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import optax
-from jax.typing import ArrayLike
 
 from lr_optax._numerics import is_number
 from lr_optax._schedule import Schedule
@@ -285,6 +284,6 @@ def ReduceLROnPlateau(
     )
 
 
-def _at_most_one(share: ArrayLike) -> ArrayLike:
+def _at_most_one(share: Any) -> Any:
     # torch accepts a floor above the rate, and then never cuts; so does a floor equal to it.
     return min(share, 1.0) if is_number(share) else jnp.minimum(share, 1)

@@ -1,0 +1,301 @@
+"""The schedules of ``keras.optimizers.schedules``, with the values of Keras 3.15.
+
+The calls are the same but for ``name``; what is a boolean there must be given by name here.
+Keras computes in the type of ``initial_learning_rate``; the values here are those it has in
+double precision.
+
+Deliberate differences:
+
+* ``CosineDecayRestarts`` begins every cycle on time. Keras finds the cycle by a rounded logarithm,
+  and so, with ``t_mul=1.5`` and two steps in the first one, ends the second at 5 instead of
+  beginning the third.
+* ``CosineDecayRestarts`` takes ``t_mul`` >= 1 and ``m_mul`` > 0.
+* Lengths are whole steps.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from lr_optax import shapes
+from lr_optax._numerics import as_float, blend, cycle, is_number, since
+from lr_optax._schedule import Schedule, schedule
+from lr_optax.hyperparameters import (
+    Boundaries,
+    Factor,
+    Fraction,
+    Growth,
+    Period,
+    Rate,
+    Rates,
+    Steps,
+    validated,
+)
+from lr_optax.schedules import (
+    add,
+    constant,
+    cosine_annealing,
+    cosine_decay,
+    exponential_decay,
+    inverse_time_decay,
+    piecewise_constant,
+    polynomial,
+    warmup,
+)
+
+
+@validated
+def ExponentialDecay(
+    initial_learning_rate: Rate,
+    decay_steps: Period,
+    decay_rate: Factor,
+    *,
+    staircase: bool = False,
+) -> Schedule:
+    """A factor over every so many steps: η(t) = b·r^(t/T).
+
+    Args:
+        initial_learning_rate: b, the rate at step 0, >= 0.
+        decay_steps: T, steps, >= 1.
+        decay_rate: r, the factor over T steps, > 0.
+        staircase: whether t/T is rounded down.
+
+    Returns:
+        A :func:`lr_optax.exponential_decay`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = ExponentialDecay(0.1, decay_steps=1000, decay_rate=0.96, staircase=True)
+        >>> print(s(0), s(999), s(1000))
+        0.1 0.1 0.096
+
+    Reference:
+        Keras 3.15, keras.optimizers.schedules.ExponentialDecay.
+    """
+    return exponential_decay(
+        initial_learning_rate, decay_rate=decay_rate, decay_steps=decay_steps, staircase=staircase
+    )
+
+
+@validated
+def InverseTimeDecay(
+    initial_learning_rate: Rate, decay_steps: Period, decay_rate: Rate, *, staircase: bool = False
+) -> Schedule:
+    """The inverse of time: η(t) = b/(1 + r·t/T).
+
+    Args:
+        initial_learning_rate: b, the rate at step 0, >= 0.
+        decay_steps: T, steps, >= 1.
+        decay_rate: r, >= 0.
+        staircase: whether t/T is rounded down.
+
+    Returns:
+        A :func:`lr_optax.inverse_time_decay`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = InverseTimeDecay(0.1, decay_steps=10, decay_rate=1.0)
+        >>> print(s(0), s(10), s(30))
+        0.1 0.05 0.025
+
+    Reference:
+        Keras 3.15, keras.optimizers.schedules.InverseTimeDecay.
+    """
+    return inverse_time_decay(
+        initial_learning_rate, decay_rate=decay_rate, decay_steps=decay_steps, staircase=staircase
+    )
+
+
+@validated
+def PiecewiseConstantDecay(boundaries: Boundaries, values: Rates) -> Schedule:
+    """Chosen rates between chosen steps, where a boundary still has the old rate.
+
+    η(t) = v_0 for t <= b_0, v_i for b_{i−1} < t <= b_i, and the last one after the last.
+
+    Args:
+        boundaries: b_0, b_1, ..., ascending steps, one fewer than rates.
+        values: v_0, v_1, ..., rates >= 0.
+
+    Returns:
+        A :func:`lr_optax.piecewise_constant`, whose boundaries lie one step later.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or the numbers do not match.
+
+    Example:
+        >>> s = PiecewiseConstantDecay([3, 6], [1.0, 0.1, 0.01])
+        >>> print(s(0), s(3), s(4), s(6), s(7))
+        1.0 1.0 0.1 0.1 0.01
+
+    Reference:
+        Keras 3.15, keras.optimizers.schedules.PiecewiseConstantDecay.
+    """
+    after: Any = boundaries
+    after = tuple(b + 1 for b in after) if isinstance(after, tuple) else after + 1
+    return piecewise_constant(values, boundaries=after)
+
+
+@validated
+def PolynomialDecay(
+    initial_learning_rate: Rate,
+    decay_steps: Period,
+    end_learning_rate: Rate = 0.0001,
+    power: Factor = 1.0,
+    *,
+    cycle: bool = False,
+) -> Schedule:
+    """A power of what is left: η(t) = e + (b − e)·(1 − t/T)^p, with t at most T.
+
+    Args:
+        initial_learning_rate: b, the rate at step 0, >= 0.
+        decay_steps: T, steps, >= 1.
+        end_learning_rate: e, the rate at step T, >= 0.
+        power: p > 0.
+        cycle: whether T grows to the next of its multiples when it is passed, so that the rate
+            jumps up, less high each time, and falls again.
+
+    Returns:
+        A :func:`lr_optax.polynomial`, or a :func:`keras_polynomial_cycles`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = PolynomialDecay(1.0, decay_steps=4, end_learning_rate=0.1, cycle=True)
+        >>> print(s(0), s(4), s(5), s(8))
+        1.0 0.1 0.4375 0.1
+
+    Reference:
+        Keras 3.15, keras.optimizers.schedules.PolynomialDecay.
+    """
+    if cycle:
+        return keras_polynomial_cycles(
+            initial_learning_rate, decay_steps=decay_steps, end_value=end_learning_rate, power=power
+        )
+    return polynomial(
+        initial_learning_rate,
+        end_value=end_learning_rate,
+        power=power,
+        transition_steps=decay_steps,
+    )
+
+
+@schedule
+def keras_polynomial_cycles(
+    step: Array, init_value: Rate, *, decay_steps: Period, end_value: Rate, power: Factor = 1.0
+) -> ArrayLike:
+    """A polynomial decay whose length grows: e + (b − e)·(1 − t/(nT))^p, with n = max(⌈t/T⌉, 1).
+
+    Args:
+        init_value: b, the rate at step 0, >= 0.
+        decay_steps: T, steps, >= 1.
+        end_value: e, the rate at every multiple of T, >= 0.
+        power: p > 0.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`. It goes on for ever, with ever lower peaks.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = keras_polynomial_cycles(1.0, decay_steps=4, end_value=0.1)
+        >>> print(s(0), s(4), s(5), s(8), s(9))
+        1.0 0.1 0.4375 0.1 0.325
+
+    When to use it:
+        Through :func:`PolynomialDecay`, to reproduce a run.
+
+    Reference:
+        Keras 3.15, keras.optimizers.schedules.PolynomialDecay with ``cycle=True``.
+    """
+    _, position = cycle(since(1, step), decay_steps)
+    ahead = jnp.where(step > 0, as_float(decay_steps - 1 - position), as_float(decay_steps))
+    weights = shapes.shares(ahead, as_float(step))
+    return blend(shapes.power(weights, power), init_value, end_value)
+
+
+@validated
+def CosineDecay(
+    initial_learning_rate: Rate,
+    decay_steps: Period,
+    alpha: Fraction = 0.0,
+    warmup_target: Rate | None = None,
+    warmup_steps: Steps = 0,
+) -> Schedule:
+    """Half a cosine from b to α·b, in front of it a straight rise if ``warmup_target`` is given.
+
+    Args:
+        initial_learning_rate: the rate at step 0, >= 0; without a warm-up it is b.
+        decay_steps: steps of the cosine, >= 1; a warm-up comes on top.
+        alpha: α, the last rate over the cosine's first, in [0, 1].
+        warmup_target: b, the rate at the end of the warm-up; None for no warm-up.
+        warmup_steps: steps of the warm-up, >= 0; without a target they do not count.
+
+    Returns:
+        A :func:`lr_optax.cosine_decay`, or a :func:`lr_optax.warmup` of one.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = CosineDecay(0.0, decay_steps=6, alpha=0.1, warmup_target=1.0, warmup_steps=2)
+        >>> print(s(0), s(1), s(2), s(5), s(8))
+        0.0 0.5 1.0 0.55 0.1
+
+    Reference:
+        Keras 3.15, keras.optimizers.schedules.CosineDecay.
+    """
+    base: Any = initial_learning_rate if warmup_target is None else warmup_target
+    decay = cosine_decay(base, decay_steps=decay_steps, end_value=alpha * base)
+    if warmup_target is None:
+        return decay
+    return warmup(decay, warmup_steps=warmup_steps, init_value=initial_learning_rate)
+
+
+@validated
+def CosineDecayRestarts(
+    initial_learning_rate: Rate,
+    first_decay_steps: Period,
+    t_mul: Growth = 2.0,
+    m_mul: Factor = 1.0,
+    alpha: Fraction = 0.0,
+) -> Schedule:
+    """Half a cosine down, then a jump back up: η = b·(α + (1 − α)·m^i·½(1 + cos πx)) in cycle i.
+
+    Args:
+        initial_learning_rate: b, the rate at step 0, >= 0.
+        first_decay_steps: T, steps of the first cycle, >= 1.
+        t_mul: each cycle's length over the last one's, >= 1.
+        m_mul: m, each cycle's height above the floor over the last one's, > 0.
+        alpha: α, the floor over b, in [0, 1]; the same in all cycles.
+
+    Returns:
+        A :func:`lr_optax.cosine_annealing`, on top of a constant if there is a floor.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = CosineDecayRestarts(1.0, first_decay_steps=2, m_mul=0.5, alpha=0.1)
+        >>> print(s(0), s(1), s(2), s(4), s(6))
+        1.0 0.55 0.55 0.325 0.325
+
+    Reference:
+        Keras 3.15, keras.optimizers.schedules.CosineDecayRestarts.
+    """
+    base: Any = initial_learning_rate
+    waves = cosine_annealing(
+        base * (1 - alpha),
+        period=first_decay_steps,
+        period_multiplier=t_mul,
+        peak_decay=m_mul,
+    )
+    without_floor = is_number(alpha) and alpha == 0
+    return waves if without_floor else add((waves, constant(base * alpha)))
