@@ -111,6 +111,11 @@ def progress(step: Array, length: ArrayLike) -> tuple[Array, Array]:
 def blend(weights: tuple[Array, Array], init_value: ArrayLike, end_value: ArrayLike) -> ArrayLike:
     """``init_value`` where the weights are (1, 0), ``end_value`` where they are (0, 1)."""
     falling, risen = weights
+    # XLA would not drop a product with 0, nor the half of the shape that only it needs.
+    if is_number(end_value) and end_value == 0:
+        return init_value * falling
+    if is_number(init_value) and init_value == 0:
+        return end_value * risen
     return init_value * falling + end_value * risen
 
 

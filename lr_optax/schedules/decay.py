@@ -6,7 +6,16 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from lr_optax import shapes
-from lr_optax._numerics import as_float, blend, cycle, geometric, passed, progress
+from lr_optax._numerics import (
+    as_float,
+    blend,
+    cycle,
+    default_float,
+    geometric,
+    is_number,
+    passed,
+    progress,
+)
 from lr_optax._schedule import schedule
 from lr_optax.hyperparameters import Boundaries, Factor, Period, Rate, Steps, is_known
 
@@ -108,7 +117,12 @@ def multistep_decay(
         K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image Recognition", 2015,
         arXiv:1512.03385, section 4.2.
     """
-    return init_value * geometric(decay_rate, passed(step, boundaries))
+    drops = passed(step, boundaries)
+    if not (is_number(init_value) and is_number(decay_rate)):
+        return init_value * geometric(decay_rate, drops)
+    with np.errstate(over="ignore", under="ignore"):
+        rates = init_value * np.float64(decay_rate) ** np.arange(len(boundaries) + 1)
+        return jnp.asarray(rates.astype(default_float()))[drops]
 
 
 def _ends_beyond(*, init_value, decay_rate, end_value, **_: object) -> None:

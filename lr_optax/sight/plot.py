@@ -95,7 +95,7 @@ def small_multiples(
         right.tick_params(labelsize=7, colors="C1")
         axes.set_zorder(right.get_zorder() + 1)
         axes.patch.set_visible(False)
-        axes.tick_params(labelsize=7)
+        axes.tick_params(which="both", labelsize=7)
     for axes in grid[:, 0]:
         axes.set_ylabel("validation loss", fontsize=8)
     for i in range(columns):

@@ -1,0 +1,242 @@
+"""lr_optax beside Optax, in one process: program size, compile time, evaluation, accuracy.
+
+    python benchmarks/schedules.py                 # prints, and writes benchmarks/RESULTS.md
+    python benchmarks/schedules.py --quick         # fewer repetitions, nothing written
+
+Times are medians over repetitions that take turns between the two libraries; ratios are ours over
+theirs, so that below 1 is faster or smaller.
+"""
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import optax
+
+import lr_optax
+
+Rate = Callable[[Any], Any]
+Pair = tuple[str, Rate, Rate]
+MILLION = np.arange(10**6, dtype=np.int32)
+
+
+def pairs() -> list[Pair]:
+    """The same schedule from both libraries."""
+    boundaries = {250_000: 0.1, 500_000: 0.1, 750_000: 0.1}
+    cycles = [{"init_value": 1.0, "peak_value": 1.0, "warmup_steps": 0, "decay_steps": 10**5}] * 10
+    return [
+        ("constant", lr_optax.constant(0.1), optax.constant_schedule(0.1)),
+        (
+            "linear",
+            lr_optax.linear(0.1, end_value=0.0, transition_steps=10**6),
+            optax.linear_schedule(0.1, 0.0, 10**6),
+        ),
+        (
+            "polynomial, power 0.9",
+            lr_optax.polynomial(0.1, end_value=0.0, power=0.9, transition_steps=10**6),
+            optax.polynomial_schedule(0.1, 0.0, 0.9, 10**6),
+        ),
+        (
+            "cosine",
+            lr_optax.cosine_decay(0.1, decay_steps=10**6),
+            optax.cosine_decay_schedule(0.1, 10**6),
+        ),
+        (
+            "exponential",
+            lr_optax.exponential_decay(0.1, decay_rate=0.96, decay_steps=1000),
+            optax.exponential_decay(0.1, 1000, 0.96),
+        ),
+        (
+            "staircase",
+            lr_optax.exponential_decay(0.1, decay_rate=0.96, decay_steps=1000, staircase=True),
+            optax.exponential_decay(0.1, 1000, 0.96, staircase=True),
+        ),
+        (
+            "3 boundaries",
+            lr_optax.multistep_decay(0.1, decay_rate=0.1, boundaries=tuple(boundaries)),
+            optax.piecewise_constant_schedule(0.1, boundaries),
+        ),
+        (
+            "warm-up and cosine",
+            lr_optax.warmup(lr_optax.cosine_decay(0.1, decay_steps=9 * 10**5), warmup_steps=10**5),
+            optax.warmup_cosine_decay_schedule(0.0, 0.1, 10**5, 10**6),
+        ),
+        (
+            "10 restarts",
+            lr_optax.cosine_annealing(1.0, period=10**5),
+            optax.sgdr_schedule(cycles),
+        ),
+    ]
+
+
+def growing(n: int) -> list[Pair]:
+    """Schedules of n pieces."""
+    boundaries = {1000 * (i + 1): 0.99 for i in range(n)}
+    cycle = {"init_value": 1.0, "peak_value": 1.0, "warmup_steps": 0, "decay_steps": 1000}
+    return [
+        (
+            f"{n} boundaries",
+            lr_optax.multistep_decay(0.1, decay_rate=0.99, boundaries=tuple(boundaries)),
+            optax.piecewise_constant_schedule(0.1, boundaries),
+        ),
+        (
+            f"{n} restarts",
+            lr_optax.cosine_annealing(1.0, period=1000),
+            optax.sgdr_schedule([cycle] * n),
+        ),
+    ]
+
+
+def instructions(schedule: Rate) -> int:
+    """How many instructions the optimised program for one step has."""
+    program = jax.jit(lambda step: schedule(step)).lower(jnp.int32(0)).compile().as_text()
+    return sum(" = " in line for line in program.splitlines())
+
+
+def build_seconds(schedule: Rate) -> float:
+    """Trace and compile, from nothing."""
+    start = time.perf_counter()
+    jax.jit(lambda step: schedule(step)).lower(jnp.int32(0)).compile()
+    return time.perf_counter() - start
+
+
+def evaluator(schedule: Rate) -> Callable[[], float]:
+    """Seconds for a million steps in one call, compiled before."""
+    program = jax.jit(jax.vmap(schedule))
+    steps = jax.device_put(MILLION)
+    jax.block_until_ready(program(steps))
+
+    def once() -> float:
+        start = time.perf_counter()
+        jax.block_until_ready(program(steps))
+        return time.perf_counter() - start
+
+    return once
+
+
+def medians(ours: Callable[[], float], theirs: Callable[[], float], n: int) -> tuple[float, float]:
+    """Medians of n turns each, taken in turn."""
+    turns = [(ours(), theirs()) for _ in range(n)]
+    return statistics.median(t[0] for t in turns), statistics.median(t[1] for t in turns)
+
+
+def worst_error(schedule: Rate, exact: Callable[[int], mpmath.mpf], horizon: int) -> float:
+    """Largest relative error under jit over 2,000 steps, the last ones among them."""
+    spread = np.linspace(0, horizon - 1, 1500)
+    last = horizon - 1 - np.arange(min(500, horizon))
+    steps = np.unique(np.concatenate([spread, last]).astype(np.int64))
+    rates = jax.jit(jax.vmap(schedule))(jnp.asarray(steps, jnp.int32))
+    errors = [
+        abs(mpmath.mpf(float(r)) / exact(int(t)) - 1) for t, r in zip(steps, rates, strict=True)
+    ]
+    return float(max(errors))
+
+
+def table(header: str, rows: Iterator[str]) -> str:
+    """A Markdown table, printed as it grows."""
+    columns = header.count("|") - 1
+    lines = [header, "|" + " --- |" * columns]
+    print(*lines, sep="\n", flush=True)
+    for row in rows:
+        print(row, flush=True)
+        lines.append(row)
+    print()
+    return "\n".join(lines) + "\n"
+
+
+def size_rows() -> Iterator[str]:
+    """Program size, and a million steps, of single schedules."""
+    for name, ours, theirs in pairs():
+        size = instructions(ours), instructions(theirs)
+        a, b = medians(evaluator(ours), evaluator(theirs), REPEAT)
+        yield (f"| {name} | {size[0]} | {size[1]} | {a * 1e3:.2f} | {b * 1e3:.2f} | {a / b:.2f} |")
+
+
+def growth_rows() -> Iterator[str]:
+    """Program size and build time of many pieces."""
+    for n in (10, 100, 1000):
+        for name, ours, theirs in growing(n):
+            repeat = 5 if n < 1000 else 1
+            a, b = medians(lambda: build_seconds(ours), lambda: build_seconds(theirs), repeat)
+            yield (
+                f"| {name} | {instructions(ours)} | {instructions(theirs)} | {a * 1e3:.0f} | "
+                f"{b * 1e3:.0f} | {a / b:.3f} |"
+            )
+
+
+def error_rows() -> Iterator[str]:
+    """Worst relative error by horizon."""
+    mpmath.mp.dps = 50
+    for power in (3, 4, 5, 6, 7, 9):
+        T = 10**power
+        cases: list[tuple[str, Rate, Rate, Callable[[int], mpmath.mpf]]] = [
+            (
+                "linear",
+                lr_optax.linear(1.0, end_value=0.0, transition_steps=T),
+                optax.linear_schedule(1.0, 0.0, T),
+                lambda t, T=T: mpmath.mpf(T - t) / T,
+            ),
+            (
+                "cosine",
+                lr_optax.cosine_decay(1.0, decay_steps=T),
+                optax.cosine_decay_schedule(1.0, T),
+                lambda t, T=T: (1 + mpmath.cos(mpmath.pi * t / T)) / 2,
+            ),
+            (
+                "exponential, to 1e-6",
+                lr_optax.exponential_decay(1.0, decay_rate=1e-6, decay_steps=T),
+                optax.exponential_decay(1.0, T, 1e-6),
+                lambda t, T=T: mpmath.mpf(1e-6) ** (mpmath.mpf(t) / T),
+            ),
+            (
+                "exponential, by step",
+                lr_optax.exponential_decay(1.0, decay_rate=1 - 1 / T, decay_steps=1),
+                optax.exponential_decay(1.0, 1, 1 - 1 / T),
+                lambda t, T=T: mpmath.mpf(1 - 1 / T) ** t,
+            ),
+        ]
+        for name, ours, theirs, exact in cases:
+            a, b = worst_error(ours, exact, T), worst_error(theirs, exact, T)
+            yield f"| {name} | 1e{power} | {a:.1e} | {b:.1e} |"
+
+
+def main() -> None:
+    """Measure, print, and write the results."""
+    versions = ", ".join(f"{m.__name__} {m.__version__}" for m in (lr_optax, optax, jax))
+    where = f"{jax.devices()[0].device_kind}, Python {platform.python_version()}"
+    intro = f"""# lr_optax beside Optax
+
+Made by `python benchmarks/schedules.py` with {versions}, on {where}. Times are medians of turns
+taken alternately in one process; ratio is ours over Optax's.
+"""
+    print(intro)
+    parts = [
+        intro,
+        "## One schedule\n\nInstructions of the program for one step; milliseconds for a million.\n",
+        table("| schedule | instr. | Optax | ms | Optax | ratio |", size_rows()),
+        "## Many pieces\n\nInstructions, and milliseconds to trace and compile.\n",
+        table("| schedule | instr. | Optax | ms | Optax | ratio |", growth_rows()),
+        "## Accuracy\n\nWorst relative error under jit, against 50 digits, over steps 0 to T - 1.\n",
+        table("| schedule | T | lr_optax | Optax |", error_rows()),
+    ]
+    if REPEAT > QUICK:
+        notes = Path(__file__).with_name("NOTES.md").read_text()
+        Path(__file__).with_name("RESULTS.md").write_text("\n".join([*parts, notes]))
+
+
+QUICK, FULL = 3, 51
+REPEAT = FULL
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    REPEAT = QUICK if parser.parse_args().quick else FULL
+    main()
