@@ -173,6 +173,6 @@ def _geometric_mean(weights: Weights, init_value: ArrayLike, end_value: ArrayLik
         positive = (init_value > 0) & (end_value > 0)
         log = jnp.log(jnp.where(positive, end_value, 1) / jnp.where(positive, init_value, 1))
     # From the nearer end, since the error of exp grows with its argument.
-    from_init = init_value * jnp.exp(jnp.minimum(gone, 0.5) * log)
-    from_end = end_value * jnp.exp(-jnp.minimum(left, 0.5) * log)
-    return jnp.where(gone < 0.5, from_init, from_end)
+    early = left > 0.5
+    exponent = jnp.where(early, gone, -left) * log
+    return jnp.where(early, init_value, end_value) * jnp.exp(exponent)

@@ -1,25 +1,14 @@
 """Within 1e-6 of 50-digit arithmetic at every step, eagerly and under jit with constants."""
 
 import jax
-import mpmath
 import numpy as np
 import pytest
+from accuracy import LAST, check_accuracy, cosine, line
 from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import mpf
 
 from lr_optax import parse
-
-LAST = 2**31 - 1
-mpmath.mp.dps = 50
-
-
-def line(t, a, b, T):
-    return a + (b - a) * min(mpf(t) / T, 1) if T else b
-
-
-def cosine(x):
-    return (1 + mpmath.cos(mpmath.pi * x)) / 2
 
 
 def restarts(t, T, m):
@@ -108,35 +97,10 @@ FORMULAS = {
     ),
 }
 
-STEPS = np.unique(
-    np.concatenate(
-        [
-            np.arange(120),
-            [b + d for b in (990, 10**6, 10**7, LAST - 5) for d in range(-20, 6)],
-            np.random.default_rng(0).integers(0, 2**31, 400),
-            np.geomspace(1, LAST, 400).astype(np.int64),
-        ]
-    )
-).clip(0, LAST)
-
-
-def assert_accurate(rates, exact, peak, what):
-    """Relative errors; rates that float32 can only hold as subnormals may be flushed to zero."""
-    for step, rate, true in zip(STEPS, rates, exact, strict=True):
-        if abs(true) < mpf("1e-37"):
-            assert 0 <= rate <= 1.2e-37, (what, step)
-        elif abs(true) < 3e38:
-            error = abs(mpf(float(rate)) / true - 1)
-            assert error <= (1e-6 if true > 1e-6 * peak else 1e-5), (what, int(step), float(error))
-
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_accurate_at_any_step(text):
-    s = parse(text)
-    exact = [FORMULAS[text](int(t)) for t in STEPS]
-    peak = max(exact)
-    assert_accurate(s(STEPS), exact, peak, "eager")
-    assert_accurate(jax.jit(s)(STEPS), exact, peak, "jit")
+    check_accuracy(text, FORMULAS[text])
 
 
 @given(

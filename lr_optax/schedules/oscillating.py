@@ -101,9 +101,11 @@ def linear_cosine_decay(
         I. Bello, B. Zoph, V. Vasudevan, Q. V. Le, "Neural Optimizer Search with Reinforcement
         Learning", 2017, arXiv:1709.07417.
     """
-    left, _ = progress(step, decay_steps)
-    # ½(1 + cos 2πnx) = sin²(π(½ − nx)), with the argument small at the end where n is ½.
-    wave = jnp.sin(math.pi * (num_periods * left + (0.5 - num_periods))) ** 2
+    left, gone = progress(step, decay_steps)
+    # ½(1 + cos 2πnx) = sin²(π(½ − nx)), counted in turns from the nearer end.
+    from_start, from_end = 0.5 - _turn(num_periods * gone), _turn(num_periods * left)
+    turns = jnp.where(gone < left, from_start, _turn(0.5 - num_periods) + from_end)
+    wave = jnp.sin(math.pi * _turn(turns)) ** 2
     line = alpha + left
     if initial_variance is not None:
         time = jnp.minimum(as_float(step), as_float(decay_steps))
@@ -111,6 +113,11 @@ def linear_cosine_decay(
             -0.5 * as_float(variance_decay)
         )
     return init_value * jnp.maximum(line * wave + beta, 0)
+
+
+def _turn(turns: ArrayLike) -> Array:
+    """What a number of turns leaves to whole ones."""
+    return turns - jnp.round(turns)
 
 
 def _root(value: ArrayLike) -> ArrayLike:

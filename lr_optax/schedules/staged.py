@@ -74,7 +74,7 @@ def warmup(
 def _logarithm(step: Array, length: ArrayLike) -> shapes.Weights:
     time, length = as_float(step) + 1, jnp.maximum(as_float(length), 2)
     left = jnp.maximum(jnp.log(length / time), 0) / jnp.log(length)
-    return left, jnp.minimum(jnp.log(time) / jnp.log(length), 1)
+    return jnp.where(step <= 0, 1, left), jnp.minimum(jnp.log(time) / jnp.log(length), 1)
 
 
 @schedule

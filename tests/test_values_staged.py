@@ -1,0 +1,267 @@
+"""Warm-ups, recipes and cycles: against their formulas and against published values."""
+
+import jax
+import mpmath
+import numpy as np
+import pytest
+from accuracy import LAST, check_accuracy, cosine, line
+from mpmath import mpf
+
+import lr_optax
+from lr_optax import (
+    constant,
+    cooldown_from,
+    cosine_annealing,
+    cosine_decay,
+    inverse_sqrt_decay,
+    one_cycle,
+    one_cycle_momentum,
+    parse,
+    snapshot_cycles,
+    warmup,
+    warmup_stable_decay,
+    warmup_stable_decay_cycles,
+)
+
+
+def trapezoid(t, T, w, c, fall=lambda x: 1 - x):
+    if t < w:
+        return mpf(t) / w
+    return fall(min(max(mpf(t - (T - c)) / c, 0), 1))
+
+
+def exponential(x, a, b):
+    return mpf(a) * (mpf(b) / mpf(a)) ** x
+
+
+FORMULAS = {
+    "warmup(constant(0.1), warmup_steps=1000, init_value=0.01, warmup_shape='cosine')": lambda t: (
+        mpf(0.01) + (mpf(0.1) - mpf(0.01)) * (1 - cosine(line(t, 0, 1, 1000)))
+    ),
+    "warmup(constant(0.1), warmup_steps=1000, init_value=1e-6, warmup_shape='exponential')": (
+        lambda t: exponential(line(t, 0, 1, 1000), 1e-6, 0.1)
+    ),
+    "warmup(constant(0.1), warmup_steps=1000003, warmup_shape='log')": lambda t: (
+        mpf(0.1) * min(mpmath.log(t + 1) / mpmath.log(1000003), 1)
+    ),
+    "warmup(constant(0.1), warmup_steps=1000003, lead=1)": lambda t: (
+        mpf(0.1) * min(mpf(t + 1) / 1000003, 1)
+    ),
+    "untuned_warmup(constant(0.1), beta2=0.9999)": lambda t: (
+        mpf(0.1) * (1 - mpmath.exp(-(1 - mpf(0.9999)) * (t + 1)))
+    ),
+    "untuned_warmup(constant(0.1), beta2=0.9999, warmup_shape='linear')": lambda t: (
+        mpf(0.1) * min((1 - mpf(0.9999)) / 2 * (t + 1), 1)
+    ),
+    "warmup_cosine_decay(0.1, warmup_steps=1000, decay_steps=1000000, end_value=0.001)": lambda t: (
+        mpf(0.1) * t / 1000
+        if t < 1000
+        else mpf(0.001) + (mpf(0.1) - mpf(0.001)) * cosine(min(mpf(t - 1000) / (10**6 - 1000), 1))
+    ),
+    "warmup_linear_decay(0.1, warmup_steps=1000, decay_steps=1000000)": lambda t: (
+        mpf(0.1) * trapezoid(t, 10**6, 1000, 10**6 - 1000)
+    ),
+    "warmup_stable_decay(0.1, total_steps=1000000, cooldown_steps=900000, warmup_steps=100, "
+    "decay_shape='1-sqrt')": lambda t: (
+        mpf(0.1) * trapezoid(t, 10**6, 100, 900000, lambda x: 1 - mpmath.sqrt(x))
+    ),
+    "warmup_stable_decay(0.1, total_steps=1000, cooldown_steps=990, decay_shape='cosine')": (
+        lambda t: mpf(0.1) * cosine(min(max(mpf(t - 10) / 990, 0), 1))
+    ),
+    "infinite(0.1, constant_value=0.04, warmup_steps=50, cooldown_steps=1000)": lambda t: (
+        mpf(0.1) * t / 50
+        if t < 50
+        else mpf(0.04) + (mpf(0.1) - mpf(0.04)) * cosine(min(mpf(t - 50) / 1000, 1))
+    ),
+    "tri_stage(0.1, warmup_steps=50, hold_steps=50, cooldown_steps=900)": lambda t: (
+        mpf(0.1) * (mpf(0.01) + mpf(0.99) * t / 50)
+        if t < 50
+        else mpf(0.1) * mpf(0.01) ** min(max(mpf(t - 100) / 900, 0), 1)
+    ),
+    "multistep_811(0.1, decay_steps=1003, warmup_steps=10)": lambda t: (
+        mpf(0.1) * t / 10
+        if t < 10
+        else mpf(0.1) / mpmath.sqrt(10) ** ((t >= mpf(1003) * 4 / 5) + (t >= mpf(1003) * 9 / 10))
+    ),
+    "noam(1.0, model_size=512, warmup_steps=4000)": lambda t: (
+        mpf(0)
+        if t == 0
+        else min(mpf(t) ** -mpf(0.5), t * mpf(4000) ** -mpf(1.5)) / mpmath.sqrt(512)
+    ),
+}
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_accurate_at_any_step(text):
+    check_accuracy(text, FORMULAS[text])
+
+
+# Values from PyTorch 2.13, from a rate of 1.
+ONE_CYCLE = {
+    "cosine": [0.04, 0.52, 1, 0.950485, 0.811746, 0.611262, 0.388742, 0.188258, 0.049519, 4e-6],
+    "linear": [0.04, 0.52, 1, 0.857143, 0.714287, 0.57143, 0.428574, 0.285717, 0.142861, 4e-6],
+}
+
+
+@pytest.mark.parametrize("shape", ONE_CYCLE)
+def test_one_cycle_as_in_torch(shape):
+    """torch's T = 10 reaches its end at step 9, its peak at 0.3·10 − 1."""
+    s = one_cycle(1.0, total_steps=9, warmup_steps=2, shape=shape)
+    np.testing.assert_allclose(s(np.arange(10)), ONE_CYCLE[shape], rtol=1e-5, atol=6e-7)
+    assert s(10) == s(9) == s(LAST) == np.float32(4e-6)
+
+
+def test_one_cycle_with_three_phases_as_in_torch():
+    torch = [0.04, 0.52, 1, 0.52, 0.04, 0.036181, 0.026182, 0.013822, 0.003823, 4e-6]
+    s = one_cycle(1.0, total_steps=9, warmup_steps=2, three_phase=True)
+    np.testing.assert_allclose(s(np.arange(10)), torch, rtol=1e-5, atol=6e-7)
+
+
+def test_one_cycle_as_in_fastai():
+    """fit_one_cycle(lr_max, div=25, div_final=1e5, pct_start=.25) ends at lr_max/div_final."""
+    s = one_cycle(0.5, total_steps=100, warmup_steps=25, final_div_factor=1e5 / 25)
+    np.testing.assert_allclose(s(np.array([0, 25, 100])), [0.5 / 25, 0.5, 0.5 / 1e5], rtol=1e-6)
+
+
+@pytest.mark.parametrize("three_phase", [False, True])
+def test_momentum_mirrors_the_rate(three_phase):
+    phases = {"total_steps": 90, "warmup_steps": 30, "three_phase": three_phase}
+    steps = np.arange(61 if three_phase else 91)
+    rate = one_cycle(1.0, div_factor=25.0, final_div_factor=1.0, **phases)(steps)
+    momentum = one_cycle_momentum(0.95, min_value=0.85, **phases)(np.arange(91))
+    height = (np.asarray(rate) - 0.04) / 0.96
+    np.testing.assert_allclose(momentum[: len(steps)], 0.95 - 0.1 * height, rtol=1e-6)
+    assert momentum[-1] == np.float32(0.95)
+
+
+def test_swa_rate_as_in_torch():
+    """SWALR from 1 to 0.1 over 4 epochs is a cooldown from wherever the schedule is."""
+    for shape, torch in (
+        ("linear", [1, 0.775, 0.55, 0.325, 0.1, 0.1]),
+        ("cosine", [1, 0.868198, 0.55, 0.231802, 0.1]),
+    ):
+        s = cooldown_from(constant(1.0), begin=3, decay_steps=4, end_value=0.1, decay_shape=shape)
+        np.testing.assert_allclose(s(3 + np.arange(len(torch))), torch, rtol=2e-6)
+
+
+def test_linear_lr_as_in_torch():
+    """LinearLR(start_factor=.5, total_iters=4) is a warm-up from half of the rate."""
+    s = warmup(constant(1.0), warmup_steps=4, init_value=0.5)
+    np.testing.assert_allclose(s(np.arange(6)), [0.5, 0.625, 0.75, 0.875, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("shape", "fall"),
+    [
+        ("linear", lambda q: 1 - q),
+        ("cosine", lambda q: 0.5 * (1 + np.cos(np.pi * q))),
+        ("1-sqrt", lambda q: 1 - np.sqrt(q)),
+    ],
+)
+def test_warmup_stable_decay_as_in_transformers(shape, fall):
+    """get_wsd_schedule: num_warmup_steps 5, num_stable_steps 10, num_decay_steps 20, ratio .1."""
+    s = warmup_stable_decay(
+        1.0,
+        total_steps=35,
+        cooldown_steps=20,
+        warmup_steps=5,
+        init_value=0.1,
+        end_value=0.1,
+        decay_shape=shape,
+    )
+    t = np.arange(40)
+    q = np.clip((t - 15) / 20, 0, 1)
+    expected = np.where(t < 5, 0.1 + 0.9 * t / 5, np.where(t < 15, 1, 0.1 + 0.9 * fall(q)))
+    np.testing.assert_allclose(s(t), expected, rtol=1e-6)
+
+
+def test_warmup_stable_decay_cycles_against_a_loop():
+    peak, low, ends, cooldown = 0.1, 0.01, (30, 70, 150), 20
+    s = warmup_stable_decay_cycles(
+        peak,
+        boundaries=ends,
+        cooldown_steps=cooldown,
+        warmup_steps=5,
+        rewarmup_steps=4,
+        end_value=low,
+        decay_shape="inverse",
+    )
+
+    def rate(t):
+        if t >= ends[-1]:
+            return low
+        index = sum(t >= end for end in ends)
+        begin, end = (0, *ends)[index], ends[index]
+        rise, start = (4, low) if index else (5, 0)
+        if t - begin < rise:
+            return start + (peak - start) * (t - begin) / rise
+        x = max(t - (end - cooldown), 0) / cooldown
+        return 1 / ((1 - x) / peak + x / low)
+
+    steps = np.arange(200)
+    expected = [rate(int(t)) for t in steps]
+    np.testing.assert_allclose(s(steps), expected, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(s)(steps), expected, rtol=1e-6)
+    assert s(ends[-1]) == s(LAST) == np.float32(low)
+
+
+def test_snapshot_cycles_are_restarts_that_fill_the_run():
+    s = snapshot_cycles(0.1, total_steps=10, cycles=3)
+    np.testing.assert_array_equal(s(np.arange(20)), cosine_annealing(0.1, period=4)(np.arange(20)))
+
+
+@pytest.mark.parametrize("w", [1, 3, 10, 41, 1000, 2345])
+@pytest.mark.parametrize("shape", ["linear", "cosine", "exponential", "log"])
+def test_every_warmup_ends_exactly_at_the_peak_under_jit(w, shape):
+    decay = cosine_decay(0.3, decay_steps=100)
+    s = warmup(decay, warmup_steps=w, init_value=0.1, warmup_shape=shape)
+    start, peak, later = jax.jit(s)(np.array([0, w, w + 7]))
+    assert start == np.float32(0.1) if w > 1 or shape != "log" else True
+    assert peak == np.float32(0.3)
+    assert later == decay(7)
+
+
+def test_phases_end_exactly_under_jit():
+    for T in (100, 469 * 5, 10**6, LAST):
+        s = warmup_stable_decay(0.3, total_steps=T, cooldown_steps=T // 5, warmup_steps=T // 7)
+        steps = np.array([0, T // 7, T - T // 5, T])
+        expected = np.array([0, 0.3, 0.3, 0], np.float32)
+        np.testing.assert_array_equal(jax.jit(s)(steps), expected)
+
+
+def test_noam_is_a_warmup_of_an_inverse_root():
+    s = warmup(inverse_sqrt_decay(0.002, timescale=50), warmup_steps=50)
+    noam = lr_optax.noam(0.002 * (64 * 50) ** 0.5, model_size=64, warmup_steps=50)
+    np.testing.assert_allclose(noam(np.arange(1000)), s(np.arange(1000)), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("warmup_cosine_decay(0.1, warmup_steps=9, decay_steps=8)", "got 9 > 8"),
+        ("warmup_linear_decay(0.1, warmup_steps=9, decay_steps=8)", "got 9 > 8"),
+        (
+            "warmup_stable_decay(0.1, total_steps=9, cooldown_steps=5, warmup_steps=5)",
+            r"must fit into `total_steps`, got 5 \+ 5 > 9",
+        ),
+        (
+            "warmup_stable_decay(0.1, total_steps=9, cooldown_steps=5, decay_shape='exponential')",
+            "`end_value` must be > 0",
+        ),
+        ("multistep_811(0.1, decay_steps=10, warmup_steps=9)", "over at 80 %"),
+        ("one_cycle(0.1, total_steps=9, warmup_steps=5, three_phase=True)", "2 times"),
+        ("one_cycle(0.1, total_steps=9, warmup_steps=0.3)", "whole number of steps"),
+        (
+            "warmup_stable_decay_cycles(0.1, boundaries=(10, 15), cooldown_steps=6)",
+            "the one from 10 to 15",
+        ),
+        ("warmup_stable_decay_cycles(0.1, boundaries=(), cooldown_steps=6)", "at least one"),
+        (
+            "warmup(constant(0.1), warmup_steps=5, warmup_shape='exponential')",
+            "`init_value` must be > 0",
+        ),
+    ],
+)
+def test_errors_name_the_field_and_the_rule(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse(text)
