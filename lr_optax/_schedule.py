@@ -255,4 +255,7 @@ def _is_real(hint: Any) -> bool:
 
 
 def _as_real(value: Any) -> Any:
-    return as_float(value) if is_array(value) else value
+    if is_array(value):
+        return as_float(value)
+    # As an integer it could be too large for JAX.
+    return float(value) if isinstance(value, int) else value

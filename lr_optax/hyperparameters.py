@@ -65,6 +65,8 @@ class Rule:
             real = isinstance(value, int | float) and not isinstance(value, bool)
         if not real:
             raise TypeError(f"must be {self.words}, got {_show(value)} ({type(value).__name__})")
+        if np.size(value) == 0:
+            raise ValueError(f"must be {self.words}, got an empty array")
         if is_known(value) and not self._holds(value):
             raise ValueError(f"must be {self.words}, got {_show(value)}{self._remedy(value)}")
         return int(value) if self.whole and isinstance(value, float) else value
@@ -95,7 +97,9 @@ class Several:
 
     def accept(self, value: Any) -> Any:
         """See :class:`Check`. A list becomes a tuple."""
-        if isinstance(value, Sequence) and not isinstance(value, str):
+        if isinstance(value, np.ndarray | jax.Array) and value.shape == (0,):
+            return ()
+        if isinstance(value, Sequence) and not isinstance(value, str | bytes):
             value = tuple(self.rule.accept(item) for item in value)
         elif not (isinstance(value, np.ndarray | jax.Array) and value.ndim == 1):
             raise TypeError(f"must be a sequence, each {self.rule.words}, got {_show(value)}")
@@ -130,6 +134,11 @@ Growth = Annotated[Number, Rule("a finite number >= 1", _at_least(1, whole=False
 
 Fraction = Annotated[Number, Rule("a number in [0, 1]", lambda x: (x >= 0) & (x <= 1))]
 """A share of something."""
+
+Shrinking = Annotated[
+    Number, Rule("a number between 0 and 1, both excluded", lambda x: (x > 0) & (x < 1))
+]
+"""A factor that shrinks what it multiplies, but not to nothing."""
 
 Steps = Annotated[
     Number, Rule("a whole number of steps >= 0", _at_least(0, whole=True), whole=True)
@@ -199,7 +208,7 @@ def accept(hint: Any, value: Any) -> Any:
         for check in parts[1:]:
             value = check.accept(value) if hasattr(check, "accept") else value
         return value
-    if origin is Literal and value not in parts:
+    if origin is Literal and not (isinstance(value, str) and value in parts):
         raise ValueError(f"must be {' or '.join(map(repr, parts))}, got {_show(value)}")
     if hint is bool and not isinstance(value, bool | np.bool_):
         raise TypeError(f"must be True or False, got {_show(value)} ({type(value).__name__})")

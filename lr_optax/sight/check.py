@@ -9,7 +9,7 @@ import numpy as np
 from lr_optax._schedule import Schedule
 
 # The share of the peak above which an end costs: on 124M-parameter language models, cosine to a
-# tenth of the peak ended .03 nats above cosine to zero (see docs/choose.md).
+# tenth of the peak ended .018 above cosine to zero (docs/choose.md).
 _HIGH_END = 0.05
 _LATE = 0.98  # a restart in the last fiftieth of a run has no time to come down again
 _BEYOND = 50  # how many run lengths to look ahead for what the run will not see

@@ -1,0 +1,75 @@
+"""Every hyperparameter of every schedule, given something odd: a clear error or a sound schedule."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cases import TEXTUAL
+
+NEVER = {
+    "nan": float("nan"),
+    "inf": float("inf"),
+    "-inf": float("-inf"),
+    "text": "x",
+    "complex": 1j,
+    "bytes": b"1",
+    "object": object(),
+    "dict": {},
+    "set": {1},
+    "nan array": np.array([0.1, np.nan]),
+    "text array": np.array(["x"]),
+    "truth array": np.array([True]),
+}
+PERHAPS = {
+    "zero": 0,
+    "zero float": 0.0,
+    "minus one": -1,
+    "minus a bit": -0.5,
+    "a bit": 0.5,
+    "huge": 10**13,
+    "true": True,
+    "none": None,
+    "empty": (),
+    "descending": (5, 3),
+    "empty array": np.zeros(0, np.float32),
+}
+STEPS = np.array([0, 1, 2, 7, 1000, 2**31 - 1])
+
+FIELDS = {
+    f"{name}.{field}": (s, field)
+    for name, s in TEXTUAL.items()
+    if "," not in name
+    for field in s.hyperparameters
+}
+every_field = pytest.mark.parametrize(("s", "field"), FIELDS.values(), ids=FIELDS.keys())
+
+
+def is_clear(error, s):
+    message = str(error)
+    return message.startswith(f"{s.name}: ") and "`" in message and "got" in message
+
+
+@every_field
+def test_what_is_never_right_gets_a_clear_error(s, field):
+    for name, value in NEVER.items():
+        with pytest.raises((TypeError, ValueError)) as caught:
+            s.replace(**{field: value})
+            pytest.fail(f"{field}={name} was accepted")
+        assert is_clear(caught.value, s), (name, str(caught.value))
+
+
+@every_field
+def test_what_may_be_right_gives_a_clear_error_or_a_sound_schedule(s, field):
+    for name, value in PERHAPS.items():
+        try:
+            changed = s.replace(**{field: value})
+        except (TypeError, ValueError) as error:
+            assert is_clear(error, s), (name, str(error))
+            continue
+        rates = changed(STEPS)
+        assert rates.shape == STEPS.shape, name
+        assert rates.dtype == jnp.float32, name
+        assert not np.isnan(rates).any(), (name, rates)
+        assert np.isfinite(rates).all() or name == "huge", (name, rates)
+        negative = s.name in ("scale",) and field == "factor"
+        assert negative or (rates >= 0).all(), (name, rates)
