@@ -13,4 +13,6 @@ an epoch multiplies lengths by the updates per epoch.
 
 # All at once, so that text made with any of them can be read wherever one is imported.
 from lr_optax.compat import keras as keras
+from lr_optax.compat import timm as timm
 from lr_optax.compat import torch as torch
+from lr_optax.compat import transformers as transformers

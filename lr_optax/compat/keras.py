@@ -15,13 +15,8 @@ Deliberate differences:
 
 from typing import Any
 
-import jax.numpy as jnp
-from jax import Array
-from jax.typing import ArrayLike
-
-from lr_optax import shapes
-from lr_optax._numerics import as_float, blend, cycle, is_number, since
-from lr_optax._schedule import Schedule, schedule
+from lr_optax._numerics import is_number
+from lr_optax._schedule import Schedule
 from lr_optax.hyperparameters import (
     Boundaries,
     Factor,
@@ -42,6 +37,7 @@ from lr_optax.schedules import (
     inverse_time_decay,
     piecewise_constant,
     polynomial,
+    polynomial_cycles,
     warmup,
 )
 
@@ -161,7 +157,7 @@ def PolynomialDecay(
             jumps up, less high each time, and falls again.
 
     Returns:
-        A :func:`lr_optax.polynomial`, or a :func:`keras_polynomial_cycles`.
+        A :func:`lr_optax.polynomial`, or a :func:`lr_optax.polynomial_cycles`.
 
     Raises:
         TypeError, ValueError: an argument breaks its rule.
@@ -175,8 +171,8 @@ def PolynomialDecay(
         Keras 3.15, keras.optimizers.schedules.PolynomialDecay.
     """
     if cycle:
-        return keras_polynomial_cycles(
-            initial_learning_rate, decay_steps=decay_steps, end_value=end_learning_rate, power=power
+        return polynomial_cycles(
+            initial_learning_rate, end_value=end_learning_rate, power=power, period=decay_steps
         )
     return polynomial(
         initial_learning_rate,
@@ -184,41 +180,6 @@ def PolynomialDecay(
         power=power,
         transition_steps=decay_steps,
     )
-
-
-@schedule
-def keras_polynomial_cycles(
-    step: Array, init_value: Rate, *, decay_steps: Period, end_value: Rate, power: Factor = 1.0
-) -> ArrayLike:
-    """A polynomial decay whose length grows: e + (b − e)·(1 − t/(nT))^p, with n = max(⌈t/T⌉, 1).
-
-    Args:
-        init_value: b, the rate at step 0, >= 0.
-        decay_steps: T, steps, >= 1.
-        end_value: e, the rate at every multiple of T, >= 0.
-        power: p > 0.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on for ever, with ever lower peaks.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
-    Example:
-        >>> s = keras_polynomial_cycles(1.0, decay_steps=4, end_value=0.1)
-        >>> print(s(0), s(4), s(5), s(8), s(9))
-        1.0 0.1 0.4375 0.1 0.325
-
-    When to use it:
-        Through :func:`PolynomialDecay`, to reproduce a run.
-
-    Reference:
-        Keras 3.15, keras.optimizers.schedules.PolynomialDecay with ``cycle=True``.
-    """
-    _, position = cycle(since(1, step), decay_steps)
-    ahead = jnp.where(step > 0, as_float(decay_steps - 1 - position), as_float(decay_steps))
-    weights = shapes.shares(ahead, as_float(step))
-    return blend(shapes.power(weights, power), init_value, end_value)
 
 
 @validated

@@ -1,0 +1,137 @@
+"""timm's schedulers that drop."""
+
+from typing import Any, Literal
+
+import optax
+
+from lr_optax._schedule import Schedule
+from lr_optax.compat.timm.cycles import with_warmup
+from lr_optax.compat.torch import ReduceLROnPlateau
+from lr_optax.hyperparameters import Boundaries, Count, Factor, Period, Rate, Steps, validated
+from lr_optax.schedules import multistep_decay, step_decay
+
+
+@validated
+def StepLRScheduler(
+    base_lr: Rate,
+    decay_t: Period,
+    decay_rate: Factor = 1.0,
+    warmup_t: Steps = 0,
+    warmup_lr_init: Rate = 0.0,
+    *,
+    warmup_prefix: bool = True,
+) -> Schedule:
+    """A drop every so many steps: b·r^⌊t/T⌋.
+
+    Args:
+        base_lr: b, >= 0.
+        decay_t: T, steps between drops, >= 1.
+        decay_rate: r, the factor at each drop, > 0.
+        warmup_t: steps of the warm-up, a straight line to ``base_lr``, >= 0.
+        warmup_lr_init: the rate at which it begins, >= 0.
+        warmup_prefix: whether t counts from the end of the warm-up, or from step 0.
+
+    Returns:
+        A :func:`lr_optax.step_decay`, behind a warm-up if there is one.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = StepLRScheduler(0.1, decay_t=10, decay_rate=0.5, warmup_t=4)
+        >>> print(s(0), s(2), s(4), s(14))
+        0.0 0.05 0.1 0.05
+
+    Reference:
+        timm 1.0.31, timm.scheduler.StepLRScheduler.
+    """
+    drops = step_decay(base_lr, decay_rate=decay_rate, decay_steps=decay_t)
+    return with_warmup(drops, base_lr, warmup_t, warmup_lr_init, prefix=warmup_prefix)
+
+
+@validated
+def MultiStepLRScheduler(
+    base_lr: Rate,
+    decay_t: Boundaries,
+    decay_rate: Factor = 1.0,
+    warmup_t: Steps = 0,
+    warmup_lr_init: Rate = 0.0,
+    *,
+    warmup_prefix: bool = True,
+) -> Schedule:
+    """A drop a step before each milestone: b·r^(number of milestones <= t + 1).
+
+    Args:
+        base_lr: b, >= 0.
+        decay_t: the milestones, ascending; the new rate holds from the step before each.
+        decay_rate: r, the factor at each, > 0.
+        warmup_t: steps of the warm-up, a straight line to ``base_lr``, >= 0.
+        warmup_lr_init: the rate at which it begins, >= 0.
+        warmup_prefix: whether t counts from the end of the warm-up, or from step 0.
+
+    Returns:
+        A :func:`lr_optax.multistep_decay`, behind a warm-up if there is one.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = MultiStepLRScheduler(0.1, decay_t=[10, 20], decay_rate=0.5)
+        >>> print(s(8), s(9), s(18), s(19))
+        0.1 0.05 0.05 0.025
+
+    Reference:
+        timm 1.0.31, timm.scheduler.MultiStepLRScheduler.
+    """
+    early: Any = decay_t
+    early = tuple(max(m - 1, 0) for m in early) if isinstance(early, tuple) else early - 1
+    drops = multistep_decay(base_lr, decay_rate=decay_rate, boundaries=early)
+    return with_warmup(drops, base_lr, warmup_t, warmup_lr_init, prefix=warmup_prefix)
+
+
+@validated
+def PlateauLRScheduler(
+    base_lr: Factor,
+    decay_rate: Factor = 0.1,
+    patience_t: Count = 10,
+    threshold: Rate = 1e-4,
+    cooldown_t: Count = 0,
+    *,
+    lr_min: Rate = 0.0,
+    mode: Literal["min", "max"] = "max",
+) -> optax.GradientTransformationExtraArgs:
+    """A cut when a metric stops improving: no schedule, but a transform behind the optimizer.
+
+    For timm's warm-up, give the optimizer ``warmup(constant(base_lr), ...)`` as its rate, and the
+    transform no metric until it is over.
+
+    Args:
+        base_lr: the optimizer's rate, > 0; ``lr_min`` is relative to it here.
+        decay_rate: what the rate is multiplied by, between 0 and 1.
+        patience_t: how many bad checks in a row are tolerated, >= 0.
+        threshold: the smallest improvement that counts, relative to the best metric, >= 0.
+        cooldown_t: how many checks after a cut are never bad, >= 0.
+        lr_min: the smallest rate, >= 0.
+        mode: whether the metric should fall, "min", or rise, "max".
+
+    Returns:
+        A :func:`lr_optax.reduce_on_plateau`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> tx = PlateauLRScheduler(0.1, patience_t=3)
+
+    Reference:
+        timm 1.0.31, timm.scheduler.PlateauLRScheduler.
+    """
+    return ReduceLROnPlateau(
+        base_lr,
+        mode=mode,
+        factor=decay_rate,
+        patience=patience_t,
+        threshold=threshold,
+        cooldown=cooldown_t,
+        min_lr=lr_min,
+    )
