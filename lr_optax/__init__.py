@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from lr_optax._schedule import schedule as schedule
     from lr_optax.feedback import PlateauState as PlateauState
     from lr_optax.feedback import reduce_on_plateau as reduce_on_plateau
+    from lr_optax.rules import AdamSettings as AdamSettings
+    from lr_optax.rules import adamw_timescale as adamw_timescale
+    from lr_optax.rules import adamw_update_weights as adamw_update_weights
+    from lr_optax.rules import beta_for_batch as beta_for_batch
+    from lr_optax.rules import beta_half_life as beta_half_life
+    from lr_optax.rules import linear_scaling as linear_scaling
+    from lr_optax.rules import noise_scale_adam as noise_scale_adam
+    from lr_optax.rules import noise_scale_sgd as noise_scale_sgd
+    from lr_optax.rules import proportional_weight_decay as proportional_weight_decay
+    from lr_optax.rules import sqrt_scaling as sqrt_scaling
     from lr_optax.schedules import add as add
     from lr_optax.schedules import budget_aware_decay as budget_aware_decay
     from lr_optax.schedules import catalogue as catalogue
@@ -67,12 +77,17 @@ if TYPE_CHECKING:
     from lr_optax.text import from_dict as from_dict
     from lr_optax.text import parse as parse
     from lr_optax.text import to_dict as to_dict
+    from lr_optax.units import Run as Run
 
     __version__: str
 
 _NAMES = {
     "lr_optax._schedule": "Schedule schedule",
     "lr_optax.feedback": "PlateauState reduce_on_plateau",
+    "lr_optax.rules": """
+        AdamSettings adamw_timescale adamw_update_weights beta_for_batch beta_half_life
+        linear_scaling noise_scale_adam noise_scale_sgd proportional_weight_decay sqrt_scaling
+    """,
     "lr_optax.schedules": """
         add budget_aware_decay catalogue clip constant cooldown_from cosine_annealing cosine_decay
         cyclical exponential_decay extend foreign hyperbolic_decay infinite interpolate
@@ -84,6 +99,7 @@ _NAMES = {
         warmup_stable_decay warmup_stable_decay_cycles
     """,
     "lr_optax.text": "from_dict parse to_dict",
+    "lr_optax.units": "Run",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 __all__ = sorted(_HOME)  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDunderAll]

@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 from lr_optax import shapes
 from lr_optax._numerics import as_float, blend, cycle, is_number, noise, progress, until
 from lr_optax._schedule import schedule
-from lr_optax.hyperparameters import Count, Factor, Period, Rate, Steps
+from lr_optax.hyperparameters import Count, Factor, Number, Period, Rate, Steps
 
 
 @schedule
@@ -115,7 +115,7 @@ def linear_cosine_decay(
     return init_value * jnp.maximum(line * wave + beta, 0)
 
 
-def _turn(turns: ArrayLike) -> Array:
+def _turn(turns: Number) -> Number:
     """What a number of turns leaves to whole ones."""
     return turns - jnp.round(turns)
 
