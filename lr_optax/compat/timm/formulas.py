@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -155,16 +155,23 @@ def timm_tanh(
         timm 1.0.31, timm.scheduler.TanhLRScheduler.
     """
 
-    def falling(left: Array, gone: Array) -> shapes.Weights:
-        x = 2 * (lb * left + ub * gone)
-        return jax.nn.sigmoid(-x), jax.nn.sigmoid(x)
+    def falling(left: Array, gone: Array) -> tuple[Any, Any]:
+        # As a share of the way between the ends, whose values are then the same however compiled.
+        first, last = _tanh(lb), _tanh(ub)
+        weights = shapes.tanh(left, gone, lb, ub)
+        rest = blend(weights, (1 - first) / 2, (1 - last) / 2)
+        return rest, blend(weights, (1 + first) / 2, (1 + last) / 2)
 
     return _cycles(step, falling, base_lr, lr_min, t_initial, cycle_mul, cycle_decay, cycle_limit)
 
 
+def _tanh(x: ArrayLike) -> Any:
+    return math.tanh(x) if is_number(x) else jnp.tanh(as_float(x))
+
+
 def _cycles(
     step: Array,
-    shape: Callable[[Array, Array], shapes.Weights],
+    shape: Callable[[Array, Array], tuple[Any, Any]],
     base_lr: ArrayLike,
     lr_min: ArrayLike,
     t_initial: ArrayLike,
