@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lr_optax._schedule import Schedule as Schedule
     from lr_optax._schedule import schedule as schedule
+    from lr_optax.feedback import GreedyState as GreedyState
     from lr_optax.feedback import PlateauState as PlateauState
+    from lr_optax.feedback import greedy as greedy
+    from lr_optax.feedback import observe as observe
     from lr_optax.feedback import reduce_on_plateau as reduce_on_plateau
+    from lr_optax.feedback import with_feedback as with_feedback
     from lr_optax.rules import AdamSettings as AdamSettings
     from lr_optax.rules import adamw_timescale as adamw_timescale
     from lr_optax.rules import adamw_update_weights as adamw_update_weights
@@ -77,13 +81,20 @@ if TYPE_CHECKING:
     from lr_optax.text import from_dict as from_dict
     from lr_optax.text import parse as parse
     from lr_optax.text import to_dict as to_dict
+    from lr_optax.training import HyperparamsState as HyperparamsState
+    from lr_optax.training import continue_from as continue_from
+    from lr_optax.training import next_hyperparams as next_hyperparams
+    from lr_optax.training import read_hyperparams as read_hyperparams
+    from lr_optax.training import with_hyperparams as with_hyperparams
     from lr_optax.units import Run as Run
 
     __version__: str
 
 _NAMES = {
     "lr_optax._schedule": "Schedule schedule",
-    "lr_optax.feedback": "PlateauState reduce_on_plateau",
+    "lr_optax.feedback": """
+        GreedyState PlateauState greedy observe reduce_on_plateau with_feedback
+    """,
     "lr_optax.rules": """
         AdamSettings adamw_timescale adamw_update_weights beta_for_batch beta_half_life
         linear_scaling noise_scale_adam noise_scale_sgd proportional_weight_decay sqrt_scaling
@@ -99,6 +110,9 @@ _NAMES = {
         warmup_stable_decay warmup_stable_decay_cycles
     """,
     "lr_optax.text": "from_dict parse to_dict",
+    "lr_optax.training": """
+        HyperparamsState continue_from next_hyperparams read_hyperparams with_hyperparams
+    """,
     "lr_optax.units": "Run",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}

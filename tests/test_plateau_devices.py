@@ -17,9 +17,7 @@ from lr_optax import PlateauState, cosine_decay, reduce_on_plateau
 
 ONE = jnp.ones((), jnp.float32)
 FLAT = [1.0] * 8
-STATE_TYPES = PlateauState(
-    *map(jnp.dtype, ("float32", "float32", "int32", "int32", "float32", "int32"))
-)
+STATE_TYPES = tuple(map(jnp.dtype, ("float32", "float32", "int32", "int32", "float32", "int32")))
 
 
 def feed(tx, metrics, params=ONE, *, compiled=True):
@@ -32,8 +30,9 @@ def feed(tx, metrics, params=ONE, *, compiled=True):
 
 
 def types(state):
-    assert not any(leaf.weak_type or leaf.shape for leaf in state)
-    return PlateauState(*(leaf.dtype for leaf in state))
+    assert isinstance(state, PlateauState)
+    assert not any(leaf.weak_type or leaf.shape for leaf in jax.tree.leaves(state))
+    return tuple(leaf.dtype for leaf in state[:-1])
 
 
 PARAMS = {

@@ -1,23 +1,18 @@
 """Cut the rate when a metric stops improving.
 
-The logic is :func:`check`, a pure function from a state and a metric to the next state. The Optax
-transform around it collects metrics and scales updates.
+The logic is :func:`check`, a pure function from a state and a metric to the next state.
 """
 
-from functools import partial
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import optax
-from jax import Array, lax
+from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax.hyperparameters import Count, Fraction, Period, Rate, Rule, validated
-
-Shrinking = Annotated[
-    ArrayLike, Rule("a number between 0 and 1, both excluded", lambda x: (x > 0) & (x < 1))
-]
+from lr_optax.feedback.policy import Policy, bind, collect, improves, real, whole
+from lr_optax.feedback.transform import transform
+from lr_optax.hyperparameters import Count, Fraction, Period, Rate, Shrinking, validated
 
 
 class PlateauState(NamedTuple):
@@ -29,6 +24,7 @@ class PlateauState(NamedTuple):
     cooldown_left: Array  # int32: checks that will not count as bad
     metric_sum: Array  # float32: of the metrics seen since the last check
     metric_count: Array  # int32: how many they are
+    policy: Policy  # how the next state follows: the settings, which no checkpoint holds
 
 
 def check(
@@ -47,17 +43,15 @@ def check(
     """The state after one check of a metric; arguments as in :func:`reduce_on_plateau`."""
     sign = 1 if mode == "min" else -1
     metric, best = sign * metric, sign * state.best  # from here on, smaller is better
-    # Not of an infinite best, which has no share: 0·∞ is NaN.
-    size = jnp.where(jnp.isfinite(best), jnp.abs(best), 0) if threshold_mode == "rel" else 1
-    better = metric < best - threshold * size
+    better = improves(metric, best, threshold=threshold, threshold_mode=threshold_mode)
     bad_checks = jnp.where(better | (state.cooldown_left > 0), 0, state.bad_checks + 1)
-    cut = bad_checks > patience
+    cut = bad_checks > whole(patience)
     lower = jnp.maximum(state.scale * factor, min_scale)
     return state._replace(
         scale=jnp.where(cut & (state.scale - lower > eps), lower, state.scale),
         best=sign * jnp.where(better, metric, best),
         bad_checks=jnp.where(cut, 0, bad_checks),
-        cooldown_left=jnp.where(cut, cooldown, jnp.maximum(state.cooldown_left - 1, 0)),
+        cooldown_left=jnp.where(cut, whole(cooldown), jnp.maximum(state.cooldown_left - 1, 0)),
     )
 
 
@@ -130,71 +124,25 @@ def reduce_on_plateau(
         A. Paszke et al., "PyTorch: An Imperative Style, High-Performance Deep Learning Library",
         2019, arXiv:1912.01703: torch.optim.lr_scheduler.ReduceLROnPlateau, version 2.13.
     """
-    one_check = partial(
-        check,
-        factor=_f32(factor),
-        patience=_i32(patience),
-        threshold=_f32(threshold),
-        threshold_mode=threshold_mode,
-        mode=mode,
-        cooldown=_i32(cooldown),
-        min_scale=_f32(min_scale),
-        eps=_f32(eps),
+    policy = bind(
+        collect,
+        check=bind(
+            check,
+            factor=factor,
+            patience=patience,
+            threshold=threshold,
+            threshold_mode=threshold_mode,
+            mode=mode,
+            cooldown=cooldown,
+            min_scale=min_scale,
+            eps=eps,
+        ),
+        accumulation_size=accumulation_size,
+        nonfinite=nonfinite,
+        axis_name=axis_name,
     )
-
-    def observe(state: PlateauState, value: ArrayLike) -> PlateauState:
-        metric = _scalar(value)
-        metric = metric if axis_name is None else lax.pmean(metric, axis_name)
-        counts = jnp.isfinite(metric) | (nonfinite == "compare")
-        total = state.metric_sum + jnp.where(counts, metric, 0)
-        count = state.metric_count + counts.astype(jnp.int32)
-        checked = one_check(state, total / _f32(jnp.maximum(count, 1)))
-        due = count >= _i32(accumulation_size)
-        return jax.tree.map(
-            partial(jnp.where, due),
-            checked._replace(metric_sum=jnp.zeros_like(total), metric_count=jnp.zeros_like(count)),
-            state._replace(metric_sum=total, metric_count=count),
-        )
-
-    def init(params: optax.Params) -> PlateauState:
-        del params
-        best = jnp.inf if mode == "min" else -jnp.inf
-        # An array for each, as one buffer cannot be donated twice.
-        return PlateauState(_f32(1), _f32(best), _i32(0), _i32(0), _f32(0), _i32(0))
-
-    def update(
-        updates: optax.Updates,
-        state: Any,
-        params: optax.Params | None = None,
-        *,
-        value: ArrayLike | None = None,
-        **extra: Any,
-    ) -> tuple[optax.Updates, PlateauState]:
-        del params, extra
-        state = state if value is None else observe(state, value)
-        return jax.tree.map(partial(_scaled, state.scale), updates), state
-
-    return optax.GradientTransformationExtraArgs(init, update)
-
-
-def _f32(value: ArrayLike) -> Array:
-    return jnp.asarray(value, jnp.float32)
-
-
-def _i32(value: ArrayLike) -> Array:
-    return jnp.asarray(value, jnp.int32)
-
-
-def _scalar(value: ArrayLike) -> Array:
-    value = jnp.asarray(value)
-    if value.shape != ():
-        raise ValueError(f"reduce_on_plateau: `value` must be a scalar, got shape {value.shape}")
-    if jnp.issubdtype(value.dtype, jnp.complexfloating):
-        raise TypeError(f"reduce_on_plateau: `value` must be real, got {value.dtype}")
-    return value.astype(jnp.float32)
-
-
-def _scaled(scale: Array, update: Array) -> Array:
-    # Multiplied in the wider type: 0.1 rounded to bfloat16 first would be 0.1001.
-    with jax.numpy_dtype_promotion("standard"):
-        return (scale * update).astype(update.dtype)
+    best = jnp.inf if mode == "min" else -jnp.inf
+    # An array for each field, as one buffer cannot be donated twice.
+    return transform(
+        lambda: PlateauState(real(1), real(best), whole(0), whole(0), real(0), whole(0), policy),
+    )

@@ -1,0 +1,63 @@
+"""A metric from outside the training step, for every policy in an optimizer's state."""
+
+from typing import Any, TypeVar
+
+import jax
+from jax.typing import ArrayLike
+
+from lr_optax.feedback.policy import is_feedback, unwrapped
+
+T = TypeVar("T")
+
+
+def observe(opt_state: T, value: ArrayLike) -> T:
+    """The state after one more metric, such as the validation loss of an epoch.
+
+    Steps every :func:`reduce_on_plateau` and :func:`greedy` in a state, wherever it is nested, as
+    ``update(..., value=value)`` would, but without an update. Everything else stays as it is.
+    It works where ``value`` does not get through, such as in ``optax.lookahead`` or in Flax's
+    ``TrainState.apply_gradients``, and inside ``optax.MultiSteps`` at any micro-batch.
+
+    The settings are those of the code that made the state, or into whose state a checkpoint was
+    restored. With ``axis_name``, call it where that axis is mapped.
+
+    Args:
+        opt_state: the state of any Optax optimizer, or a pytree with one in it such as a
+            ``TrainState``; of an ``nnx.Optimizer``, its ``opt_state``.
+        value: a real scalar.
+
+    Returns:
+        A state like the one given.
+
+    Raises:
+        ValueError: nothing in the state would see the value, or it is not a scalar.
+        TypeError: the value is complex.
+
+    Example:
+        >>> import optax
+        >>> import jax.numpy as jnp
+        >>> from lr_optax import reduce_on_plateau
+        >>> tx = optax.chain(optax.adam(0.1), reduce_on_plateau(0.5, patience=1))
+        >>> state = tx.init({"w": jnp.ones(3)})
+        >>> for validation_loss in (1.0, 1.0, 1.0):
+        ...     state = observe(state, validation_loss)
+        >>> print(state[1].scale)
+        0.5
+
+    When to use it:
+        For a metric that comes once an epoch. A metric of every step goes into ``update``.
+    """
+    if not any(map(is_feedback, jax.tree.leaves(opt_state, is_leaf=is_feedback))):
+        raise ValueError(
+            "observe: no reduce_on_plateau or greedy of lr_optax in this state would see `value`"
+        )
+    return jax.tree.map(
+        lambda node: _stepped(node, value) if is_feedback(node) else node,
+        opt_state,
+        is_leaf=is_feedback,
+    )
+
+
+def _stepped(node: Any, value: ArrayLike) -> Any:
+    plain = unwrapped(node)
+    return jax.tree.unflatten(jax.tree.structure(node), jax.tree.leaves(plain.policy(plain, value)))

@@ -1,0 +1,125 @@
+"""A policy where it is used: as an Optax transform, and as a schedule."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, final
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+from jax.typing import ArrayLike
+
+from lr_optax._numerics import as_float
+from lr_optax.feedback.policy import whole
+
+
+def transform(start: Callable[[], Any]) -> optax.GradientTransformationExtraArgs:
+    """An Optax transform that multiplies updates by the scale of a feedback state.
+
+    Args:
+        start: makes the first state, an array for each field: one buffer cannot be donated twice.
+    """
+
+    def init(params: optax.Params) -> Any:
+        del params
+        return start()
+
+    def update(
+        updates: optax.Updates,
+        state: Any,
+        params: optax.Params | None = None,
+        *,
+        value: ArrayLike | None = None,
+        **extra: Any,
+    ) -> tuple[optax.Updates, Any]:
+        del params, extra
+        state = state._replace(policy=start().policy)
+        state = state if value is None else state.policy(state, value)
+        return jax.tree.map(partial(_scaled, state.scale), updates), state
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _scaled(scale: Array, update: Array) -> Array:
+    # Multiplied in the wider type: 0.1 rounded to bfloat16 first would be 0.1001.
+    with jax.numpy_dtype_promotion("standard"):
+        return (scale * update).astype(update.dtype)
+
+
+class FeedbackScheduleState(NamedTuple):
+    """What a schedule with feedback remembers."""
+
+    # int32: steps taken, which saturate
+    count: Any  # pyright: ignore[reportIncompatibleMethodOverride]
+    feedback: Any  # the state of the transform
+
+
+@final
+class FeedbackSchedule:
+    """A schedule times the scale of a feedback transform; see :func:`with_feedback`."""
+
+    def __init__(
+        self,
+        schedule: Callable[[Any], ArrayLike],
+        feedback: optax.GradientTransformationExtraArgs,
+    ):
+        self._schedule = schedule
+        self._feedback = feedback
+
+    def init(self) -> FeedbackScheduleState:
+        """The state before the first step."""
+        return FeedbackScheduleState(whole(0), self._feedback.init(()))
+
+    def __call__(self, state: FeedbackScheduleState, **extra: Any) -> Array:
+        """The rate of the step whose metric, if there is a new one, is ``value``."""
+        scale, _ = self._step(state, extra)
+        return as_float(self._schedule(state.count)) * as_float(scale)
+
+    def update(self, state: FeedbackScheduleState, **extra: Any) -> FeedbackScheduleState:
+        """The state after that step."""
+        _, feedback = self._step(state, extra)
+        return FeedbackScheduleState(optax.safe_increment(state.count), feedback)
+
+    def _step(self, state: FeedbackScheduleState, extra: dict[str, Any]) -> tuple[Any, Any]:
+        return self._feedback.update(jnp.ones((), jnp.float32), state.feedback, **extra)
+
+
+def with_feedback(
+    schedule: Callable[[Any], ArrayLike], feedback: optax.GradientTransformationExtraArgs
+) -> FeedbackSchedule:
+    """A schedule whose height is set by a metric: η(t)·scale.
+
+    What it returns is a stateful schedule of Optax: it stands for a hyperparameter in
+    :func:`lr_optax.with_hyperparams` and in ``optax.inject_hyperparams``, and takes the metric
+    from ``update(..., value=...)``, or from :func:`lr_optax.observe`.
+
+    Args:
+        schedule: any function of the step, warm-up included.
+        feedback: a transform such as :func:`reduce_on_plateau`.
+
+    Returns:
+        An object with ``init``, ``update`` and a call, as ``optax.inject_hyperparams`` asks for.
+
+    Example:
+        >>> from lr_optax import constant, reduce_on_plateau, warmup, with_hyperparams
+        >>> rate = with_feedback(warmup(constant(0.1), warmup_steps=2),
+        ...                      reduce_on_plateau(0.5, patience=0))
+        >>> tx = with_hyperparams(optax.adam, learning_rate=rate)
+        >>> params = {"w": jnp.ones(3)}
+        >>> state = tx.init(params)
+        >>> for loss in (1.0, 0.9, 0.8, 0.8):
+        ...     updates, state = tx.update({"w": jnp.ones(3)}, state, params, value=loss)
+        ...     print(state.hyperparams["learning_rate"])
+        0.0
+        0.05
+        0.1
+        0.05
+
+    When to use it:
+        When the metric should set one hyperparameter and leave the rest of the update alone: with
+        ``reduce_on_plateau`` behind AdamW the decoupled weight decay shrinks too, with this only
+        as much as AdamW multiplies it by the rate. And to put a metric behind other things than
+        the learning rate.
+    """
+    return FeedbackSchedule(schedule, feedback)
