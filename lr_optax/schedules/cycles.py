@@ -1,7 +1,7 @@
-"""One cycle, and cycles of whole training stages."""
+"""One cycle, its momentum, and cycles that fill a run."""
 
 from collections.abc import Sequence
-from itertools import chain, pairwise, repeat
+from itertools import pairwise
 from typing import Any
 
 import jax.numpy as jnp
@@ -9,21 +9,11 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from lr_optax import shapes
-from lr_optax._numerics import as_float, blend, is_number, passed, progress, since, until
+from lr_optax._numerics import as_float, is_number, progress, since, until
 from lr_optax._schedule import schedule
-from lr_optax.hyperparameters import (
-    Boundaries,
-    Count,
-    Factor,
-    Fraction,
-    Rate,
-    Steps,
-    exceeds,
-    is_known,
-)
+from lr_optax.hyperparameters import Count, Factor, Fraction, Rate, Steps, exceeds
 from lr_optax.schedules.cyclical import cosine_annealing
 from lr_optax.schedules.inner import unchecked
-from lr_optax.schedules.tables import as_table
 
 
 def _turns_fit(*, total_steps, warmup_steps, three_phase: bool, **_: object) -> None:
@@ -153,87 +143,6 @@ def _legs(
         leg = shapes.between(shape, weights, low, high)
         rate = jnp.where(until(begin, step) <= 0, leg, rate)
     return rate
-
-
-def _stages_fit(
-    *, boundaries, cooldown_steps, warmup_steps, rewarmup_steps, decay_shape, end_value, **_: object
-) -> None:
-    shapes.check_ends(decay_shape, end_value=end_value)
-    if not is_known(boundaries, cooldown_steps, warmup_steps, rewarmup_steps):
-        return
-    if len(boundaries) == 0:
-        raise ValueError("`boundaries` must hold the end of at least one cycle")
-    rises = chain((warmup_steps,), repeat(rewarmup_steps))
-    for begin, end, rise in zip((0, *boundaries), boundaries, rises, strict=False):
-        if exceeds(rise + cooldown_steps, end - begin):
-            raise ValueError(
-                f"warm-up and `cooldown_steps` must fit into each cycle, "
-                f"got {rise} + {cooldown_steps} for the one from {begin} to {end}"
-            )
-
-
-@schedule(check=_stages_fit)
-def warmup_stable_decay_cycles(
-    step: Array,
-    peak_value: Rate,
-    *,
-    boundaries: Boundaries,
-    cooldown_steps: Steps,
-    warmup_steps: Steps = 0,
-    rewarmup_steps: Steps = 0,
-    init_value: Rate = 0.0,
-    end_value: Rate = 0.0,
-    decay_shape: shapes.Shape = "linear",
-) -> ArrayLike:
-    """A cooldown at the end of every budget, and back up to go on (WSD-S).
-
-    Each cycle is a :func:`warmup_stable_decay`; a new one begins at each boundary but the last.
-
-    Args:
-        peak_value: the rate of all stable phases, >= 0.
-        boundaries: where the cycles end, steps in ascending order, at least one; the last is the
-            end of the run.
-        cooldown_steps: steps of the last phase of every cycle, >= 0.
-        warmup_steps: steps up in the first cycle, >= 0.
-        rewarmup_steps: steps up in all others, from ``end_value``, >= 0; at 0 the rate jumps.
-        init_value: the rate at step 0, >= 0.
-        end_value: what every cycle falls to, >= 0; > 0 for the shapes "exponential" and
-            "inverse". It is reached where the next cycle begins: exactly, if that rises slowly.
-        decay_shape: the curve of the last phase, as in :func:`shaped_decay`; the authors' is
-            "inverse", with an end at a tenth of the peak.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from the last boundary on.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule, or the phases do not fit.
-
-    Example:
-        >>> s = warmup_stable_decay_cycles(0.1, boundaries=(40, 80), cooldown_steps=10,
-        ...                                warmup_steps=5, rewarmup_steps=2)
-        >>> print(s(0), s(5), s(30), s(35), s(40), s(41), s(42), s(75), s(80))
-        0.0 0.1 0.1 0.05 0.0 0.05 0.1 0.05 0.0
-
-    When to use it:
-        To get a finished model at each of several budgets out of one run, each trained on from
-        the one before.
-
-    Reference:
-        K. Wen et al., "Understanding Warmup-Stable-Decay Learning Rates: A River Valley Loss
-        Landscape Perspective", 2024, arXiv:2410.05192.
-    """
-    ends = as_table(boundaries, step.dtype)
-    index = passed(step, ends).clip(max=len(ends) - 1)
-    first = index == 0
-    begin, end = jnp.where(first, 0, ends[index - 1]), ends[index]
-    rise_steps = jnp.where(first, warmup_steps, rewarmup_steps)
-    rise = progress(since(begin, step), rise_steps)
-    rising = blend(rise, jnp.where(first, init_value, end_value), peak_value)
-    cooldown_begin = end - jnp.asarray(cooldown_steps, end.dtype)
-    fall = progress(since(cooldown_begin, step), cooldown_steps)
-    falling = shapes.between(decay_shape, fall, peak_value, end_value)
-    rate = jnp.where(until(cooldown_begin, step) > 0, peak_value, falling)
-    return jnp.where(rise[0] > 0, rising, rate)
 
 
 @schedule
