@@ -117,6 +117,13 @@ def test_one_cycle_with_a_rise_of_one_step():
     assert np.all(np.diff(s(np.arange(10))) < 0)
 
 
+def test_one_cycle_that_only_rises_or_only_falls():
+    rise = lr_torch.OneCycleLR(1.0, 10, pct_start=1.0, anneal_strategy="linear")
+    np.testing.assert_allclose(rise(np.arange(11)), [*np.linspace(0.04, 1, 10), 1], rtol=1e-6)
+    fall = lr_torch.OneCycleLR(1.0, 10, pct_start=0.0, anneal_strategy="linear")
+    np.testing.assert_allclose(fall(np.arange(-1, 10))[1:], np.linspace(1, 4e-6, 11)[1:], rtol=1e-6)
+
+
 def test_one_cycle_length_in_epochs():
     s = lr_torch.OneCycleLR(1.0, epochs=2, steps_per_epoch=5)
     assert s == lr_torch.OneCycleLR(1.0, 10)

@@ -241,7 +241,7 @@ def torch_one_cycle(
     now = (*lengths(step, 0, end), start, target)
     for (begin, start), (end, target) in pairwise(knots[1:]):
         later = (*lengths(step, begin, end), start, target)
-        begun = elapsed(step, begin) >= 0
+        begun = elapsed(step, begin) > 0
         now = tuple(jnp.where(begun, a, b) for a, b in zip(later, now, strict=True))
     left, gone, start, target = now
     shape = shapes.cosine if anneal_strategy == "cos" else shapes.linear
