@@ -7,6 +7,8 @@ import mpmath
 import numpy as np
 import pytest
 from accuracy import LAST, check_accuracy, cosine, line
+from hypothesis import given
+from hypothesis import strategies as st
 from mpmath import mpf
 
 from lr_optax import linear_cosine_decay, parse, polynomial_cycles, silver, tanh_decay
@@ -120,6 +122,17 @@ FORMULAS = {
 @pytest.mark.parametrize("text", FORMULAS)
 def test_accurate_at_any_step(text):
     check_accuracy(text, FORMULAS[text])
+
+
+@given(T=st.integers(1, LAST), share=st.floats(0, 1), name=st.sampled_from(sorted(SHAPES)))
+def test_shapes_of_any_length_are_accurate(T, share, name):
+    t = round(share * T)
+    falling = parse(f"shaped_decay(1.0, decay_steps={T}, decay_shape={name!r})")
+    rising = parse(f"shaped_decay(0.0, decay_steps={T}, end_value=1.0, decay_shape={name!r})")
+    true = SHAPES[name](mpf(t) / T)
+    for rate, exact in ((falling(t), true), (rising(t), 1 - true)):
+        tolerance = 1e-6 if exact > 1e-6 else 1e-5
+        assert abs(mpf(float(rate)) - exact) <= exact * tolerance + mpf("1e-37")
 
 
 ENDS = [

@@ -226,7 +226,7 @@ def hyperbolic_decay(
         0.1 0.06 0.0
         >>> s = hyperbolic_decay(0.1, decay_steps=8, upper_bound=10, min_value=0.01)
         >>> print(s(0), s(8))
-        0.1 0.0118183694
+        0.1 0.01181837
 
     When to use it:
         To tune on short runs and then train for longer: the first steps keep their rates when T

@@ -94,8 +94,7 @@ def linear_cosine_decay(
         0.1001 0.0251 0.0001
 
     When to use it:
-        It came out of a search over formulas for optimizers; the noisy form gets networks out of
-        sharp minima.
+        To reproduce results that used it: it came out of a search over formulas for optimizers.
 
     Reference:
         I. Bello, B. Zoph, V. Vasudevan, Q. V. Le, "Neural Optimizer Search with Reinforcement
