@@ -60,6 +60,16 @@ def test_plateau_is_a_transform():
     assert isinstance(tx, optax.GradientTransformationExtraArgs)
 
 
+@pytest.mark.parametrize(("losses", "rate"), [([1.0] * 40, 0.02), (range(40, 0, -1), 0.9)])
+def test_greedy_stays_between_its_rates(losses, rate):
+    settings = {"factor": 0.5, "patience": 0, "min_lr": 0.02, "max_lr": 0.9}
+    tx = get_scheduler("greedy", 0.1, scheduler_specific_kwargs=settings)
+    state = tx.init(None)
+    for loss in losses:
+        _, state = tx.update(None, state, value=float(loss))
+    np.testing.assert_allclose(0.1 * state.scale, rate, rtol=1e-6)
+
+
 def test_phases_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"`num_training_steps` must be .* 10 < 5 \+ 6"):
         get_scheduler("warmup_stable_decay", 0.1, 5, 10, {"num_decay_steps": 6})
@@ -68,7 +78,7 @@ def test_phases_that_do_not_fit_are_refused():
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("greedy", 0.1), "`name` must be one of linear, cosine"),
+        (("cosin", 0.1), "`name` must be one of linear, cosine"),
         (("linear", 0.1, None, 10), "'linear' requires `num_warmup_steps`"),
         (("linear", 0.1, 10), "'linear' requires `num_training_steps`"),
         (("cosine_with_min_lr", 0.1, 1, 10), "exactly one of `min_lr` and `min_lr_rate`"),
@@ -90,6 +100,7 @@ def test_every_getter_is_public():
         "get_cosine_with_hard_restarts_schedule_with_warmup",
         "get_cosine_with_min_lr_schedule_with_warmup",
         "get_cosine_with_min_lr_schedule_with_warmup_lr_rate",
+        "get_greedy_schedule",
         "get_inverse_sqrt_schedule",
         "get_linear_schedule_with_warmup",
         "get_polynomial_decay_schedule_with_warmup",

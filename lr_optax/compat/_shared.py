@@ -26,9 +26,14 @@ def running(schedule: Schedule, steps: Any) -> Schedule:
     return shift(schedule, steps=-steps)
 
 
-def at_least(low: int, value: Any) -> Any:
+def at_least(low: float, value: Any) -> Any:
     """``max(low, value)``, of a tracer too."""
     return max(low, value) if is_number(value) else jnp.maximum(low, value)
+
+
+def at_most(high: float, value: Any) -> Any:
+    """``min(high, value)``, of a tracer too."""
+    return min(high, value) if is_number(value) else jnp.minimum(high, value)
 
 
 def elapsed(step: Array, begin: ArrayLike) -> Array:

@@ -1,12 +1,11 @@
 """PyTorch's decays: each is one of this library's own, by another name."""
 
-from typing import Any, Literal
+from typing import Literal
 
-import jax.numpy as jnp
 import optax
 
-from lr_optax._numerics import is_number
 from lr_optax._schedule import Schedule
+from lr_optax.compat._shared import at_most
 from lr_optax.feedback import reduce_on_plateau
 from lr_optax.hyperparameters import (
     Boundaries,
@@ -279,11 +278,7 @@ def ReduceLROnPlateau(
         threshold_mode=threshold_mode,
         mode=mode,
         cooldown=cooldown,
-        min_scale=_at_most_one(min_lr / base_lr),
+        # A floor above the rate makes torch never cut; so does one equal to it.
+        min_scale=at_most(1.0, min_lr / base_lr),
         eps=eps / base_lr,
     )
-
-
-def _at_most_one(share: Any) -> Any:
-    # torch accepts a floor above the rate, and then never cuts; so does a floor equal to it.
-    return min(share, 1.0) if is_number(share) else jnp.minimum(share, 1)

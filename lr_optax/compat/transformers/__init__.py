@@ -14,7 +14,9 @@ Deliberate differences:
   there the decay then begins in the middle, or the warm-up never ends.
 * ``num_warmup_steps`` of at least ``num_training_steps`` makes ``polynomial`` end at once, where
   the original divides by zero.
-* ``greedy`` is left out: it follows a metric, and remembers it, so that no schedule can be it.
+* ``reduce_lr_on_plateau`` and ``greedy`` are transforms behind an optimizer whose rate is
+  ``base_lr``. With a relative threshold they take the margin of a negative metric in the direction
+  of improvement, and ``greedy`` needs ``min_lr <= base_lr <= max_lr``.
 """
 
 from lr_optax.compat.transformers.by_name import get_scheduler as get_scheduler
@@ -46,7 +48,8 @@ from lr_optax.compat.transformers.decay import (
 from lr_optax.compat.transformers.decay import (
     get_polynomial_decay_schedule_with_warmup as get_polynomial_decay_schedule_with_warmup,
 )
-from lr_optax.compat.transformers.decay import (
+from lr_optax.compat.transformers.decay import get_wsd_schedule as get_wsd_schedule
+from lr_optax.compat.transformers.metric import get_greedy_schedule as get_greedy_schedule
+from lr_optax.compat.transformers.metric import (
     get_reduce_on_plateau_schedule as get_reduce_on_plateau_schedule,
 )
-from lr_optax.compat.transformers.decay import get_wsd_schedule as get_wsd_schedule

@@ -7,7 +7,7 @@ from typing import Any
 import optax
 
 from lr_optax._schedule import Schedule
-from lr_optax.compat.transformers import cosine, decay
+from lr_optax.compat.transformers import cosine, decay, metric
 
 _BY_NAME: dict[str, Callable[..., Any]] = {
     "linear": decay.get_linear_schedule_with_warmup,
@@ -17,10 +17,11 @@ _BY_NAME: dict[str, Callable[..., Any]] = {
     "constant": decay.get_constant_schedule,
     "constant_with_warmup": decay.get_constant_schedule_with_warmup,
     "inverse_sqrt": decay.get_inverse_sqrt_schedule,
-    "reduce_lr_on_plateau": decay.get_reduce_on_plateau_schedule,
+    "reduce_lr_on_plateau": metric.get_reduce_on_plateau_schedule,
     "cosine_with_min_lr": cosine.get_cosine_with_min_lr_schedule_with_warmup,
     "cosine_warmup_with_min_lr": cosine.get_cosine_with_min_lr_schedule_with_warmup_lr_rate,
     "warmup_stable_decay": decay.get_wsd_schedule,
+    "greedy": metric.get_greedy_schedule,
 }
 
 
@@ -36,15 +37,16 @@ def get_scheduler(
     Args:
         name: "linear", "cosine", "cosine_with_restarts", "polynomial", "constant",
             "constant_with_warmup", "inverse_sqrt", "reduce_lr_on_plateau", "cosine_with_min_lr",
-            "cosine_warmup_with_min_lr" or "warmup_stable_decay".
+            "cosine_warmup_with_min_lr", "warmup_stable_decay" or "greedy".
         base_lr: the rate of the optimizer there, >= 0.
-        num_warmup_steps: steps of the warm-up; all but "constant" and "reduce_lr_on_plateau" need
-            it.
+        num_warmup_steps: steps of the warm-up; "constant" and those that follow a metric do
+            without.
         num_training_steps: steps of the whole, warm-up included, for schedules that end.
         scheduler_specific_kwargs: further arguments of the function behind the name.
 
     Returns:
-        A :class:`~lr_optax.Schedule`; for "reduce_lr_on_plateau" an Optax transform.
+        A :class:`~lr_optax.Schedule`; for "reduce_lr_on_plateau" and "greedy" an Optax
+        transform.
 
     Raises:
         TypeError, ValueError: there is no such name, an argument is missing or breaks its rule.

@@ -75,7 +75,7 @@ def get_cosine_with_hard_restarts_schedule_with_warmup(
     Reference:
         Transformers 5.23, transformers.get_cosine_with_hard_restarts_schedule_with_warmup.
     """
-    length = at_least(1, num_training_steps - num_warmup_steps)  # type: ignore[operator]
+    length = at_least(1, num_training_steps - num_warmup_steps)
     cycles = transformers_cosine_restarts(base_lr, decay_steps=length, num_cycles=num_cycles)
     return warmed_up(cycles, base_lr, num_warmup_steps)
 
@@ -209,7 +209,7 @@ def get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
     rise = linear(
         base_lr * first,
         end_value=base_lr,
-        transition_steps=at_least(1, num_warmup_steps - 1),  # type: ignore[operator]
+        transition_steps=at_least(1, num_warmup_steps - 1),
     )
     return join((rise, running(wave, 1)), boundaries=(num_warmup_steps,))
 

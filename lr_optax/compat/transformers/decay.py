@@ -1,14 +1,20 @@
 """Transformers' decays that are no cosine."""
 
-from typing import Any, Literal
-
-import optax
+from typing import Any, Literal, cast
 
 from lr_optax._numerics import is_number
 from lr_optax._schedule import Schedule
 from lr_optax.compat._shared import at_least, cosine_wave, warmed_up
-from lr_optax.compat.torch import ReduceLROnPlateau
-from lr_optax.hyperparameters import Factor, Fraction, Period, Rate, Steps, is_known, validated
+from lr_optax.hyperparameters import (
+    Factor,
+    Fraction,
+    Period,
+    Rate,
+    Steps,
+    exceeds,
+    is_known,
+    validated,
+)
 from lr_optax.schedules import (
     constant,
     cosine_decay,
@@ -129,7 +135,7 @@ def get_polynomial_decay_schedule_with_warmup(
     Reference:
         Transformers 5.23, transformers.get_polynomial_decay_schedule_with_warmup.
     """
-    if is_number(base_lr) and is_number(lr_end) and not lr_end < base_lr:
+    if is_known(base_lr, lr_end) and not exceeds(base_lr, lr_end):
         raise ValueError(
             "get_polynomial_decay_schedule_with_warmup: `lr_end` must be below `base_lr`, "
             f"got {lr_end} and {base_lr}"
@@ -220,8 +226,8 @@ def get_wsd_schedule(
         )
     stable: Any = num_stable_steps
     if stable is None:
-        stable = num_training_steps - num_warmup_steps - num_decay_steps  # type: ignore[operator]
-    if is_known(stable) and stable < 0:
+        stable = cast(Any, num_training_steps) - num_warmup_steps - num_decay_steps
+    if exceeds(0, stable):
         raise ValueError(
             "get_wsd_schedule: `num_training_steps` must be at least `num_warmup_steps` + "
             f"`num_decay_steps`, got {num_training_steps} < {num_warmup_steps} + {num_decay_steps}"
@@ -255,27 +261,3 @@ def _fall(form: Form, high: Any, low: Any, steps: Any, num_cycles: Any) -> Sched
 
 def _rest(whole: Any, begun: Any) -> Any:
     return at_least(0, whole - begun)
-
-
-def get_reduce_on_plateau_schedule(
-    base_lr: Any, **kwargs: Any
-) -> optax.GradientTransformationExtraArgs:
-    """A cut when a metric stops improving: no schedule, but a transform behind the optimizer.
-
-    Args:
-        base_lr: the optimizer's rate, > 0.
-        kwargs: as for :func:`lr_optax.compat.torch.ReduceLROnPlateau`.
-
-    Returns:
-        A :func:`lr_optax.reduce_on_plateau`.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
-    Example:
-        >>> tx = get_reduce_on_plateau_schedule(0.1, patience=2)
-
-    Reference:
-        Transformers 5.23, get_scheduler("reduce_lr_on_plateau").
-    """
-    return ReduceLROnPlateau(base_lr, **kwargs)
