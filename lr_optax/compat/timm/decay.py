@@ -5,6 +5,7 @@ from typing import Any, Literal
 import optax
 
 from lr_optax._schedule import Schedule
+from lr_optax.compat._shared import at_least
 from lr_optax.compat.timm.cycles import with_warmup
 from lr_optax.compat.torch import ReduceLROnPlateau
 from lr_optax.hyperparameters import Boundaries, Count, Factor, Period, Rate, Steps, validated
@@ -84,7 +85,7 @@ def MultiStepLRScheduler(
         timm 1.0.31, timm.scheduler.MultiStepLRScheduler.
     """
     early: Any = decay_t
-    early = tuple(max(m - 1, 0) for m in early) if isinstance(early, tuple) else early - 1
+    early = tuple(at_least(0, m - 1) for m in early) if isinstance(early, tuple) else early - 1
     drops = multistep_decay(base_lr, decay_rate=decay_rate, boundaries=early)
     return with_warmup(drops, base_lr, warmup_t, warmup_lr_init, prefix=warmup_prefix)
 
