@@ -200,6 +200,23 @@ def test_plateau_floor_is_a_rate(floor, cuts):
     np.testing.assert_allclose(scales, cuts, rtol=1e-6)
 
 
+def test_plateau_with_a_negative_metric_that_stands_still():
+    tx = lr_torch.ReduceLROnPlateau(0.1, patience=1)
+    state = tx.init(None)
+    for _ in range(3):  # torch takes the second and the third for improvements
+        _, state = tx.update(None, state, value=-1.0)
+    np.testing.assert_allclose(state.scale, 0.1)
+
+
+def test_warm_up_from_nothing():
+    np.testing.assert_allclose(lr_torch.LinearLR(1.0, 0.0, 1.0, 4)(np.arange(3)), [0, 0.25, 0.5])
+
+
+def test_warm_restarts_refuse_a_floor_above_the_rate():
+    with pytest.raises(ValueError, match="`min_value` must not exceed `init_value`"):
+        lr_torch.CosineAnnealingWarmRestarts(0.1, 10, eta_min=0.2)
+
+
 def test_plateau_ignores_cuts_below_eps_and_floors_above_the_rate():
     for settings in ({"eps": 0.095}, {"min_lr": 0.3}):
         tx = lr_torch.ReduceLROnPlateau(0.1, patience=0, **settings)

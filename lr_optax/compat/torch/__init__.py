@@ -12,9 +12,11 @@ Deliberate differences:
   below zero or raises; a warm-up of one step, ``pct_start * total_steps == 1``, is over at once,
   where torch divides by zero.
 * ``LinearLR``, ``ConstantLR`` and ``PolynomialLR`` with ``total_iters=0`` are over at once, where
-  torch stays at the first value for ever; ``ConstantLR`` with ``factor=0`` works.
+  torch stays at the first value for ever; ``ConstantLR`` with ``factor=0`` and ``LinearLR`` with
+  ``start_factor=0`` work.
 * ``CosineAnnealingWarmRestarts`` finds its cycle by exact arithmetic; torch's ``step(epoch)``
-  takes the wrong one at some restarts (its ``step()`` is right).
+  takes the wrong one at some restarts (its ``step()`` is right). Its floor must not exceed the
+  base rate, nor ``CyclicLR``'s lowest rate the highest.
 * ``SequentialLR`` starts every schedule from that schedule's own base rate, so that a later stage
   can go on where the last one ended; in torch all of them start from the optimizer's.
 * ``ChainedScheduler`` multiplies; see there.
