@@ -85,7 +85,9 @@ def check(
     lower = jnp.maximum(state.scale * factor, min_scale)
     scale = jnp.where(rise & (higher - state.scale > eps), higher, state.scale)
     scale = jnp.where(cut & (state.scale - lower > eps), lower, scale)
-    cuts_at_min = state.cuts_at_min + whole(cut & (scale <= min_scale))
+    # But for rounding: a rise from the minimum and a fall back may end an ulp above it.
+    at_min = scale <= min_scale * (1 + 1e-6)
+    cuts_at_min = state.cuts_at_min + whole(cut & at_min)
     after = state._replace(
         scale=scale,
         best=sign * jnp.where(better, metric, best),

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 from jax.typing import ArrayLike
 from optax.schedules import StatefulSchedule
 
-from lr_optax._numerics import default_float
+from lr_optax._numerics import as_float
 from lr_optax._values import is_leaf
 
 
@@ -83,7 +84,7 @@ def with_hyperparams(
     def evaluate(count: Array, feedback: dict[str, Any], **extra: Any) -> dict[str, Array]:
         values: dict[str, Any] = {n: s(count) if callable(s) else s for n, s in plain.items()}
         values |= {n: s(feedback[n], **extra) for n, s in stateful.items()}
-        return {name: _scalar(name, values[name]) for name in hyperparams}
+        return {name: _once(_scalar(name, values[name]), count) for name in hyperparams}
 
     def init(params: optax.Params) -> HyperparamsState:
         count, feedback = jnp.zeros((), jnp.int32), {n: s.init() for n, s in stateful.items()}
@@ -108,12 +109,20 @@ def with_hyperparams(
 
 
 def _scalar(name: str, value: ArrayLike) -> Array:
-    # A copy, as the state may be donated and the caller's array must live.
-    if jnp.shape(value) != () or jnp.iscomplexobj(value):
+    value = value.item() if isinstance(value, np.generic) else value
+    if not is_leaf(value) or jnp.shape(value) or jnp.iscomplexobj(value):
         raise TypeError(
             f"with_hyperparams: `{name}` must be a real scalar at each step, got {value!r}"
         )
-    return jnp.array(value, default_float())
+    return as_float(value)
+
+
+def _once(value: Array, count: Array) -> Array:
+    """The same value, in a form that XLA computes once instead of in every kernel that needs it.
+
+    It copies cheap arithmetic on scalars into each of them, but no division; x / 1 is exact.
+    """
+    return value / jnp.where(count < 0, 2, 1).astype(value.dtype)
 
 
 def _wider(update: Any, param: Any) -> jax.ShapeDtypeStruct:
@@ -133,7 +142,7 @@ def _check(factory: Callable[..., Any], name: str, source: object) -> None:
         near = difflib.get_close_matches(name, taken, n=1)
         remedy = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(taken)}"
         raise TypeError(f"with_hyperparams: the factory has no argument {name!r}; {remedy}")
-    if not (callable(source) or is_leaf(source)):
+    if not (callable(source) or is_leaf(source) or isinstance(source, np.generic)):
         raise TypeError(
             f"with_hyperparams: `{name}` must be a number or a function of the step, got "
             f"{source!r} (anything else is bound with functools.partial)"

@@ -1,0 +1,198 @@
+"""observe and with_feedback: a metric where and when it is known."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+from flax.training.train_state import TrainState
+
+from lr_optax import (
+    constant,
+    cosine_decay,
+    greedy,
+    observe,
+    read_hyperparams,
+    reduce_on_plateau,
+    warmup,
+    with_feedback,
+    with_hyperparams,
+)
+
+PARAMS = {"a": jnp.ones(3), "b": jnp.ones(2)}
+LABELS = {"a": "a", "b": "b"}
+PLATEAU = reduce_on_plateau(0.5, patience=1)
+LOSSES = [1.0, 0.9, 0.9, 0.9, 0.9, 0.8, 0.9, 0.9]
+SCALES = [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25]
+
+
+def scales(state):
+    return [float(v) for n, v in read_hyperparams(state).items() if n.endswith("scale")]
+
+
+NESTED = {
+    "alone": PLATEAU,
+    "chain": optax.chain(optax.adam(0.1), optax.chain(optax.identity(), PLATEAU)),
+    "wrapper": with_hyperparams(lambda rate: optax.chain(optax.sgd(rate), PLATEAU), rate=0.1),
+    "masked": optax.masked(PLATEAU, {"a": True, "b": False}),
+    "apply_if_finite": optax.apply_if_finite(PLATEAU, 3),
+    "MultiSteps": optax.MultiSteps(optax.chain(optax.adam(0.1), PLATEAU), 4),
+    "lookahead": optax.lookahead(optax.chain(optax.sgd(0.1), PLATEAU), 5, 0.5),
+    "partition": optax.partition({"a": PLATEAU, "b": optax.sgd(0.1)}, LABELS),
+    "named_chain": optax.named_chain(("sgd", optax.sgd(0.1)), ("plateau", PLATEAU)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tx", NESTED.values(), ids=NESTED.keys())
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_every_plateau_is_stepped_wherever_it_is_nested(tx, compiled):
+    step = jax.jit(chex.assert_max_traces(observe, n=1)) if compiled else observe
+    state = first = tx.init(PARAMS)
+    for loss, scale in zip(LOSSES, SCALES, strict=True):
+        state = step(state, loss)
+        assert scales(state) == [scale]
+        chex.assert_trees_all_equal_shapes_and_dtypes(state, first)
+
+
+def test_same_as_a_value_in_update_and_nothing_else_changes():
+    tx = optax.chain(with_hyperparams(optax.sgd, learning_rate=0.1, momentum=0.9), PLATEAU)
+    _, state = tx.update(PARAMS, tx.init(PARAMS), PARAMS)
+    for loss in LOSSES:
+        _, updated = tx.update(PARAMS, state, PARAMS, value=loss)
+        observed = observe(state, loss)
+        chex.assert_trees_all_equal(observed[1], updated[1])
+        chex.assert_trees_all_equal(observed[0], state[0])
+        state = observed
+
+
+def test_epochs_in_one_scan():
+    """Steps without a metric leave the counters alone; one metric an epoch."""
+    tx = optax.chain(optax.sgd(0.1), PLATEAU)
+
+    def epoch(state, loss):
+        state, _ = jax.lax.scan(lambda s, _: (tx.update(PARAMS, s)[1], None), state, length=7)
+        state = observe(state, loss)
+        return state, state[1].scale
+
+    _, seen = jax.lax.scan(epoch, tx.init(PARAMS), jnp.array(LOSSES))
+    assert seen.tolist() == SCALES
+
+
+def test_plateaus_of_groups_have_settings_of_their_own():
+    def group(rate, plateau):
+        return optax.chain(with_hyperparams(optax.sgd, learning_rate=rate), plateau)
+
+    transforms = {"a": group(0.1, PLATEAU), "b": group(0.2, reduce_on_plateau(0.1, patience=3))}
+    state = optax.partition(transforms, LABELS).init(PARAMS)
+    for _ in range(5):
+        state = observe(state, 1.0)
+    seen = {name: round(float(v), 6) for name, v in read_hyperparams(state).items()}
+    assert (seen["a/effective_learning_rate"], seen["b/effective_learning_rate"]) == (0.025, 0.02)
+    updates, _ = optax.partition(transforms, LABELS).update(PARAMS, state, PARAMS)
+    np.testing.assert_allclose(updates["a"], -0.025, rtol=1e-6)
+    np.testing.assert_allclose(updates["b"], -0.02, rtol=1e-6)
+
+
+def test_plateau_and_greedy_see_the_same_metric():
+    tx = optax.chain(PLATEAU, greedy(0.5, patience=0))
+    state = observe(tx.init(PARAMS), 1.0)
+    assert [float(s.scale) for s in state] == [1, 2]
+
+
+def test_traced_settings():
+    def last(factor, patience):
+        state = reduce_on_plateau(factor, patience=patience).init(PARAMS)
+        return jax.lax.scan(lambda s, v: (observe(s, v), None), state, jnp.ones(8))[0].scale
+
+    seen = jax.jit(jax.vmap(last))(jnp.array([0.5, 0.5, 0.25]), jnp.array([0, 1, 3]))
+    assert seen.tolist() == [0.5**7, 0.5**3, 0.25]
+
+
+def test_defect_19_values_reach_what_optax_and_flax_do_not_forward_to():
+    lookahead = NESTED["lookahead"]
+    params = optax.LookaheadParams.init_synced(PARAMS)
+    with pytest.raises(TypeError, match="value"):
+        lookahead.update(PARAMS, lookahead.init(params), params, value=1.0)
+    state = TrainState.create(apply_fn=None, params=PARAMS, tx=optax.chain(optax.sgd(0.1), PLATEAU))
+    with pytest.raises(TypeError, match="value"):
+        state.apply_gradients(grads=PARAMS, value=1.0)
+    for loss in LOSSES[:4]:
+        state = observe(state.apply_gradients(grads=PARAMS), loss)
+    after = state.apply_gradients(grads=PARAMS)
+    np.testing.assert_allclose(state.params["a"] - after.params["a"], 0.05, rtol=1e-5)
+    assert after.step == 5
+
+
+def test_nnx_optimizer():
+    model = nnx.Linear(2, 1, rngs=nnx.Rngs(0))
+    optimizer = nnx.Optimizer(model, optax.chain(optax.sgd(0.1), PLATEAU), wrt=nnx.Param)
+
+    @nnx.jit
+    def epoch(model, optimizer, loss):
+        grads = nnx.grad(lambda m: m(jnp.ones((1, 2))).sum())(model)
+        optimizer.update(model, grads)
+        optimizer.opt_state = observe(optimizer.opt_state, loss)
+
+    for loss, scale in zip(LOSSES, SCALES, strict=True):
+        epoch(model, optimizer, loss)
+        assert scales(optimizer) == [scale]
+
+
+def test_defect_20_multi_steps_with_the_mean_of_the_micro_batches():
+    """The plateau behind MultiSteps averages as many metrics as there are micro-batches."""
+    k, losses = 4, np.array([[0, 4, 4, 4], [1, 1, 1, 5], [6, 2, 2, 2], [9, 0, 0, 3]], np.float32)
+    inner = optax.MultiSteps(with_hyperparams(optax.sgd, learning_rate=0.1), k)
+    tx = optax.chain(
+        inner.gradient_transformation(), reduce_on_plateau(0.5, patience=0, accumulation_size=k)
+    )
+    state, seen = tx.init(PARAMS), []
+    with jax.numpy_dtype_promotion("standard"):
+        for loss in losses.ravel():
+            updates, state = tx.update(PARAMS, state, PARAMS, value=loss)
+            seen.append(round(float(-updates["a"][0]), 6))
+    # Means 3, 2, 3, 3: good, good, bad, bad. The last of each would say good, bad, good, bad.
+    expected = np.zeros((4, k))
+    expected[:, -1] = [0.1, 0.1, 0.05, 0.025]
+    assert seen == expected.ravel().round(6).tolist()
+    assert state[1].best == 2
+
+
+def test_schedule_with_feedback_for_inject_hyperparams_and_with_hyperparams():
+    base = warmup(cosine_decay(0.1, decay_steps=10), warmup_steps=3)
+    rate = with_feedback(base, PLATEAU)
+    for tx in (
+        with_hyperparams(optax.sgd, learning_rate=rate),
+        optax.inject_hyperparams(optax.sgd)(learning_rate=rate),
+    ):
+        update = jax.jit(chex.assert_max_traces(tx.update, n=1))
+        state = first = tx.init(PARAMS)
+        for t, (loss, scale) in enumerate(zip(LOSSES, SCALES, strict=True)):
+            updates, state = update(PARAMS, state, PARAMS, value=loss)
+            assert state.hyperparams["learning_rate"] == base(t) * scale
+            np.testing.assert_allclose(updates["a"], -base(t) * scale, rtol=1e-6)
+            chex.assert_trees_all_equal_shapes_and_dtypes(state, first)
+        state = observe(observe(state, 1.0), 1.0)
+        _, state = tx.update(PARAMS, state, PARAMS)
+        assert state.hyperparams["learning_rate"] == base(8) * 0.125
+
+
+def test_feedback_on_one_hyperparameter_leaves_the_others():
+    decay = with_feedback(constant(0.1), PLATEAU)
+    tx = with_hyperparams(optax.adamw, learning_rate=0.1, weight_decay=decay)
+    state = tx.init(PARAMS)
+    for _ in range(3):
+        state = observe(state, 1.0)
+    with jax.numpy_dtype_promotion("standard"):
+        _, state = tx.update(PARAMS, state, PARAMS)
+    np.testing.assert_allclose(state.hyperparams["weight_decay"], 0.05, rtol=1e-7)
+    np.testing.assert_allclose(state.hyperparams["learning_rate"], 0.1, rtol=1e-7)
+
+
+def test_errors():
+    for state in (optax.adam(0.1).init(PARAMS), optax.contrib.reduce_on_plateau().init(PARAMS)):
+        with pytest.raises(ValueError, match="no reduce_on_plateau or greedy of lr_optax"):
+            observe(state, 1.0)
+    with pytest.raises(ValueError, match="`value` must be a scalar"):
+        observe(PLATEAU.init(PARAMS), jnp.ones(2))
