@@ -12,6 +12,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def growing(n: int) -> list[Pair]:
 def instructions(schedule: Rate) -> int:
     """How many instructions the optimised program for one step has."""
     program = jax.jit(lambda step: schedule(step)).lower(jnp.int32(0)).compile().as_text()
-    return sum(" = " in line for line in program.splitlines())
+    return sum(" = " in line for line in (program or "").splitlines())
 
 
 def build_seconds(schedule: Rate) -> float:
@@ -165,7 +166,7 @@ def growth_rows() -> Iterator[str]:
     for n in (10, 100, 1000):
         for name, ours, theirs in growing(n):
             repeat = 5 if n < 1000 else 1
-            a, b = medians(lambda: build_seconds(ours), lambda: build_seconds(theirs), repeat)
+            a, b = medians(partial(build_seconds, ours), partial(build_seconds, theirs), repeat)
             yield (
                 f"| {name} | {instructions(ours)} | {instructions(theirs)} | {a * 1e3:.0f} | "
                 f"{b * 1e3:.0f} | {a / b:.3f} |"
@@ -220,11 +221,11 @@ taken alternately in one process; ratio is ours over Optax's.
     print(intro)
     parts = [
         intro,
-        "## One schedule\n\nInstructions of the program for one step; milliseconds for a million.\n",
+        "## One schedule\n\nInstructions for one step; milliseconds for a million steps.\n",
         table("| schedule | instr. | Optax | ms | Optax | ratio |", size_rows()),
         "## Many pieces\n\nInstructions, and milliseconds to trace and compile.\n",
         table("| schedule | instr. | Optax | ms | Optax | ratio |", growth_rows()),
-        "## Accuracy\n\nWorst relative error under jit, against 50 digits, over steps 0 to T - 1.\n",
+        "## Accuracy\n\nWorst relative error under jit over steps 0 to T - 1, against 50 digits.\n",
         table("| schedule | T | lr_optax | Optax |", error_rows()),
     ]
     if REPEAT > QUICK:

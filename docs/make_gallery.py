@@ -1,15 +1,18 @@
 """Write docs/gallery.md, a picture and two lines for every schedule, from the catalogue.
 
-    python docs/make_gallery.py           # writes the page and its pictures
-    python docs/make_gallery.py --check   # fails if the page is not what the catalogue says
+python docs/make_gallery.py           # writes the page and its pictures
+python docs/make_gallery.py --check   # fails if the page is not what the catalogue says
 """
 
 import inspect
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from lr_optax import Schedule, catalogue
+from matplotlib.figure import Figure
+
+from lr_optax import catalogue
 from lr_optax.sight import plot
 from lr_optax.text import example
 
@@ -22,18 +25,30 @@ Made from the catalogue by `docs/make_gallery.py`. Which one to choose: [choose.
 """
 
 
-def names() -> dict[str, list[str]]:
+# Modules in the order of the page; one that is missing here comes last.
+ORDER = (
+    "steps decay budget anytime staged recipes stable cyclical cycles oscillating tables".split()
+)
+
+
+def families() -> dict[str, list[str]]:
     """The library's own schedules by the module they stand in."""
-    families: dict[str, list[str]] = {}
+    members: dict[str, list[str]] = {}
     for name, factory in catalogue().items():
         if factory.__module__.startswith("lr_optax.schedules"):
-            families.setdefault(factory.__module__, []).append(name)
-    return families
+            members.setdefault(factory.__module__, []).append(name)
+
+    def place(module: str) -> int:
+        family = module.rsplit(".", 1)[1]
+        return ORDER.index(family) if family in ORDER else len(ORDER)
+
+    return {module: members[module] for module in sorted(members, key=place)}
 
 
 def doc(name: str) -> str:
-    """A schedule's docstring."""
-    return inspect.getdoc(catalogue()[name]) or ""
+    """A schedule's docstring, its references to other names as plain code."""
+    text = inspect.getdoc(catalogue()[name]) or ""
+    return re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", text)
 
 
 def section(name: str, heading: str) -> str:
@@ -42,10 +57,10 @@ def section(name: str, heading: str) -> str:
     return " ".join(found.group(1).split()) if found else ""
 
 
-def horizon(name: str, shown: Schedule) -> int:
+def horizon(name: str) -> int:
     """A little more than the last step that the docstring's example looks at."""
-    steps = [int(n) for n in re.findall(r"(?:s|arange)\((\d+)\)", doc(name))]
-    return max(8, round(1.15 * max(steps, default=100)))
+    steps = [int(n) for n in re.findall(r"(?:\bs|arange)\(([\d_]+)\)", doc(name))]
+    return max(8, round(1.2 * max(steps, default=100)))
 
 
 def picture(name: str) -> str:
@@ -53,20 +68,24 @@ def picture(name: str) -> str:
     shown = example(name)
     if shown is None:
         return ""
-    plot.save(shown, horizon(name, shown), PICTURES / f"{name}.png")
-    return f"![{name}](gallery/{name}.png)\n\n"
+    figure = Figure(figsize=(4.8, 2.2), layout="constrained")
+    plot.plot(shown, horizon(name), figure.add_subplot())
+    figure.savefig(PICTURES / f"{name}.png", dpi=75)
+    return f"`{shown!r}`\n\n![{name}](gallery/{name}.png)\n\n"
 
 
 def entry(name: str, image: str) -> str:
     """One schedule."""
     summary = doc(name).split("\n\n")[0]
-    return f"### {name}\n\n{' '.join(summary.split())}\n\n{image}{section(name, 'When to use it')}\n"
+    return (
+        f"### {name}\n\n{' '.join(summary.split())}\n\n{image}{section(name, 'When to use it')}\n"
+    )
 
 
-def page(image_of) -> str:
+def page(image_of: Callable[[str], str]) -> str:
     """The whole gallery."""
     parts = [TOP]
-    for module, members in names().items():
+    for module, members in families().items():
         heading = (sys.modules[module].__doc__ or module).strip().splitlines()[0].rstrip(".")
         parts.append(f"## {heading}\n")
         parts += [entry(name, image_of(name)) for name in members]
@@ -76,7 +95,7 @@ def page(image_of) -> str:
 def existing(name: str) -> str:
     """The link to a picture that is there."""
     there = (PICTURES / f"{name}.png").exists()
-    return f"![{name}](gallery/{name}.png)\n\n" if there else ""
+    return f"`{example(name)!r}`\n\n![{name}](gallery/{name}.png)\n\n" if there else ""
 
 
 if __name__ == "__main__":

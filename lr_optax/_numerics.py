@@ -80,6 +80,8 @@ def until(length: ArrayLike, step: Array) -> Array:
 
 def since(begin: ArrayLike, step: Array) -> Array:
     """The clock of a phase that begins at ``begin``: ``step - begin``, 0 before it, saturating."""
+    if isinstance(begin, int) and _is_whole(step):
+        begin = min(max(begin, -_top(step.dtype)), _top(step.dtype))
     step, begin = _together(step, begin)
     if _is_whole(step):
         step = jnp.minimum(step, _top(step.dtype) + jnp.minimum(begin, 0))

@@ -8,6 +8,7 @@ import ast
 import difflib
 import doctest
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,8 @@ def _read(node: ast.expr) -> Any:
 def _make(name: str, /, *args: Any, **kwargs: Any) -> Any:
     if name == "array":
         return _array(*args, **kwargs)
+    if name not in catalogue():
+        import_module("lr_optax.compat")  # registers formulas that only other libraries have
     if name not in catalogue():
         near = difflib.get_close_matches(name, REGISTRY, n=1)
         remedy = f"did you mean {near[0]}?" if near else "lr_optax.catalogue() has them all"

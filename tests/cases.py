@@ -5,6 +5,7 @@ from typing import get_args
 import jax
 
 import lr_optax
+import lr_optax.compat
 from lr_optax.shapes import Shape
 from lr_optax.text import example
 

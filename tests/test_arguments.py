@@ -1,9 +1,8 @@
-"""Every hyperparameter of every schedule, given something odd: a clear error or a sound schedule."""
+"""Every hyperparameter of every schedule, given something odd: a clear error, or a sound rate."""
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
 from cases import TEXTUAL
 
 NEVER = {
@@ -54,7 +53,6 @@ def test_what_is_never_right_gets_a_clear_error(s, field):
     for name, value in NEVER.items():
         with pytest.raises((TypeError, ValueError)) as caught:
             s.replace(**{field: value})
-            pytest.fail(f"{field}={name} was accepted")
         assert is_clear(caught.value, s), (name, str(caught.value))
 
 

@@ -134,7 +134,7 @@ def test_same_trajectory_as_torch_with_constants(mode, threshold_mode):
 @every_mode
 def test_same_trajectory_as_the_torch_that_is_installed(mode, threshold_mode):
     pytest.importorskip("torch", reason="torch is not installed: its recorded figures are tested")
-    from figures.make_plateau import FAMILIES, draw  # noqa: PLC0415
+    from figures.make_plateau import FAMILIES, draw
 
     rng = np.random.default_rng(7)
     drawn = [draw(rng, family, mode, threshold_mode) for family in FAMILIES * 10]

@@ -143,7 +143,7 @@ def test_traced_hyperparameters_print_and_build():
     def f(peak):
         s = cosine_decay(peak, decay_steps=100)
         assert repr(s) == "cosine_decay(<traced float32[]>, decay_steps=100)"
-        assert s == s  # noqa: PLR0124
+        assert s == s
         assert s != cosine_decay(0.1, decay_steps=100)
         return s(50)
 

@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from lr_optax._schedule import Schedule
-from lr_optax.schedules.combine import tabulate
+from lr_optax.schedules.tables import tabulate
 
 Candidate = TypeVar("Candidate")
 

@@ -16,25 +16,20 @@ from lr_optax.schedules.budget import tanh_decay as tanh_decay
 from lr_optax.schedules.combine import add as add
 from lr_optax.schedules.combine import clip as clip
 from lr_optax.schedules.combine import join as join
-from lr_optax.schedules.combine import lookup as lookup
 from lr_optax.schedules.combine import product as product
 from lr_optax.schedules.combine import scale as scale
 from lr_optax.schedules.combine import shift as shift
 from lr_optax.schedules.combine import switch as switch
-from lr_optax.schedules.combine import tabulate as tabulate
 from lr_optax.schedules.cycles import one_cycle as one_cycle
 from lr_optax.schedules.cycles import one_cycle_momentum as one_cycle_momentum
 from lr_optax.schedules.cycles import snapshot_cycles as snapshot_cycles
 from lr_optax.schedules.cyclical import cosine_annealing as cosine_annealing
 from lr_optax.schedules.cyclical import cyclical as cyclical
-from lr_optax.schedules.decay import constant as constant
 from lr_optax.schedules.decay import cosine_decay as cosine_decay
 from lr_optax.schedules.decay import exponential_decay as exponential_decay
 from lr_optax.schedules.decay import inverse_time_decay as inverse_time_decay
 from lr_optax.schedules.decay import linear as linear
-from lr_optax.schedules.decay import multistep_decay as multistep_decay
 from lr_optax.schedules.decay import polynomial as polynomial
-from lr_optax.schedules.decay import step_decay as step_decay
 from lr_optax.schedules.inner import foreign as foreign
 from lr_optax.schedules.oscillating import linear_cosine_decay as linear_cosine_decay
 from lr_optax.schedules.oscillating import polynomial_cycles as polynomial_cycles
@@ -52,8 +47,13 @@ from lr_optax.schedules.stable import warmup_stable_decay as warmup_stable_decay
 from lr_optax.schedules.stable import warmup_stable_decay_cycles as warmup_stable_decay_cycles
 from lr_optax.schedules.staged import untuned_warmup as untuned_warmup
 from lr_optax.schedules.staged import warmup as warmup
+from lr_optax.schedules.steps import constant as constant
+from lr_optax.schedules.steps import multistep_decay as multistep_decay
+from lr_optax.schedules.steps import step_decay as step_decay
 from lr_optax.schedules.tables import interpolate as interpolate
+from lr_optax.schedules.tables import lookup as lookup
 from lr_optax.schedules.tables import piecewise_constant as piecewise_constant
+from lr_optax.schedules.tables import tabulate as tabulate
 
 
 def catalogue() -> dict[str, Callable[..., Schedule]]:

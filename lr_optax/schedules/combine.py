@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._numerics import as_float, phase, since, until
+from lr_optax._numerics import phase, since, until
 from lr_optax._schedule import Schedule, schedule
 from lr_optax.hyperparameters import Boundaries, Count, Offset, Rate, Real, is_known
 from lr_optax.schedules.inner import Inner, Inners
@@ -260,58 +259,3 @@ def shift(step: Array, schedule: Inner, *, steps: Offset) -> ArrayLike:
         arXiv:1608.03983, where annealing begins late.
     """
     return schedule(since(steps, step))
-
-
-@schedule
-def lookup(step: Array, values: Rate) -> ArrayLike:
-    """A rate for every step, from a table: η(t) = v_t, then the last entry.
-
-    Args:
-        values: v, a vector with at least one entry, each >= 0. Fractions of a step round down.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule, or is no vector.
-
-    Example:
-        >>> from numpy import array
-        >>> s = lookup(array([0.1, 0.3, 0.2], dtype="float32"))
-        >>> print(s(0), s(1), s(2), s(3))
-        0.1 0.3 0.2 0.2
-
-    When to use it:
-        For rates from elsewhere, and, through :func:`tabulate`, to give schedules of different
-        kinds one form that can be stacked and mapped.
-
-    Reference:
-        A. Defazio, A. Cutkosky, H. Mehta, K. Mishchenko, "Optimal Linear Decay Learning Rate
-        Schedules and Further Refinements", 2023, arXiv:2310.07831: schedules found numerically.
-    """
-    values = as_float(values)
-    return values[jnp.minimum(step, values.shape[-1] - 1).astype(int)]
-
-
-def tabulate(schedule: Schedule, steps: int) -> Schedule:
-    """A table of a schedule's first rates, as a :func:`lookup`.
-
-    Args:
-        schedule: any schedule, or another function of the step.
-        steps: how many steps to tabulate, >= 1; from then on the last rate is held.
-
-    Returns:
-        A :func:`lookup` with exactly the schedule's values at steps 0 to ``steps`` - 1.
-
-    Raises:
-        ValueError: ``steps`` is below 1.
-
-    Example:
-        >>> from lr_optax import linear, tabulate
-        >>> s = tabulate(linear(0.1, end_value=0.0, transition_steps=2), 4)
-        >>> print(s(0), s(1), s(2), s(9))
-        0.1 0.05 0.0 0.0
-    """
-    if steps < 1:
-        raise ValueError(f"tabulate: `steps` must be a whole number >= 1, got {steps}")
-    return lookup(jax.jit(schedule)(jnp.arange(steps)))

@@ -14,10 +14,10 @@ from lr_optax._numerics import blend, passed, progress, since, until
 from lr_optax._schedule import schedule
 from lr_optax.hyperparameters import Boundaries, Factor, Rate, Steps, exceeds, is_known
 from lr_optax.schedules.budget import shaped_decay
-from lr_optax.schedules.decay import constant
 from lr_optax.schedules.inner import unchecked
 from lr_optax.schedules.retime import cooldown_from
 from lr_optax.schedules.staged import warmup
+from lr_optax.schedules.steps import constant
 from lr_optax.schedules.tables import as_table
 
 _constant, _shaped = unchecked(constant), unchecked(shaped_decay)
@@ -202,7 +202,7 @@ def _stages_fit(
     if not is_known(boundaries, cooldown_steps, warmup_steps, rewarmup_steps):
         return
     if len(boundaries) == 0:
-        raise ValueError("`boundaries` must hold the end of at least one cycle")
+        raise ValueError("`boundaries` must hold the end of at least one cycle, got none")
     rises = chain((warmup_steps,), repeat(rewarmup_steps))
     for begin, end, rise in zip((0, *boundaries), boundaries, rises, strict=False):
         if exceeds(rise + cooldown_steps, end - begin):

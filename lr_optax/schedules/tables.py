@@ -1,17 +1,18 @@
-"""Rates given at chosen steps: constant between them, or joined by lines."""
+"""Rates from tables: given at every step, or at chosen ones."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from lr_optax import shapes
-from lr_optax._numerics import default_float, is_number, passed, progress, since
-from lr_optax._schedule import schedule
-from lr_optax.hyperparameters import Boundaries, Rates
+from lr_optax._numerics import as_float, default_float, is_number, passed, progress, since
+from lr_optax._schedule import Schedule, schedule
+from lr_optax.hyperparameters import Boundaries, Rate, Rates
 
 
 def _one_boundary_less(*, values, boundaries, **_: object) -> None:
@@ -110,3 +111,63 @@ def as_table(items: Sequence[ArrayLike] | ArrayLike, dtype: DTypeLike) -> Array:
     if jnp.issubdtype(dtype, jnp.integer):
         table = table.clip(max=jnp.iinfo(dtype).max)
     return jnp.asarray(table, dtype)
+
+
+def _is_vector(*, values, **_: object) -> None:
+    if np.ndim(values) != 1:
+        raise ValueError(f"`values` must be a vector with an entry for every step, got {values!r}")
+
+
+@schedule(check=_is_vector)
+def lookup(step: Array, values: Rate) -> ArrayLike:
+    """A rate for every step, from a table: η(t) = v_t, then the last entry.
+
+    Args:
+        values: v, a vector with at least one entry, each >= 0. Fractions of a step round down.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or is no vector.
+
+    Example:
+        >>> from numpy import array
+        >>> s = lookup(array([0.1, 0.3, 0.2], dtype="float32"))
+        >>> print(s(0), s(1), s(2), s(3))
+        0.1 0.3 0.2 0.2
+
+    When to use it:
+        For rates from elsewhere, and, through :func:`tabulate`, to give schedules of different
+        kinds one form that can be stacked and mapped.
+
+    Reference:
+        A. Defazio, A. Cutkosky, H. Mehta, K. Mishchenko, "Optimal Linear Decay Learning Rate
+        Schedules and Further Refinements", 2023, arXiv:2310.07831: schedules found numerically.
+    """
+    values = as_float(values)
+    return values[jnp.minimum(step, values.shape[-1] - 1).astype(int)]
+
+
+def tabulate(schedule: Schedule, steps: int) -> Schedule:
+    """A table of a schedule's first rates, as a :func:`lookup`.
+
+    Args:
+        schedule: any schedule, or another function of the step.
+        steps: how many steps to tabulate, >= 1; from then on the last rate is held.
+
+    Returns:
+        A :func:`lookup` with exactly the schedule's values at steps 0 to ``steps`` - 1.
+
+    Raises:
+        ValueError: ``steps`` is below 1.
+
+    Example:
+        >>> from lr_optax import linear, tabulate
+        >>> s = tabulate(linear(0.1, end_value=0.0, transition_steps=2), 4)
+        >>> print(s(0), s(1), s(2), s(9))
+        0.1 0.05 0.0 0.0
+    """
+    if steps < 1:
+        raise ValueError(f"tabulate: `steps` must be a whole number >= 1, got {steps}")
+    return lookup(jax.jit(schedule)(jnp.arange(steps)))

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_POINTS = 4000
+_POINTS = 4000
 
 
-def steps_to_show(steps: int, most: int = MOST_POINTS) -> np.ndarray:
-    """Whole steps from 0 to ``steps``, evenly spread, at most ``most`` of them."""
-    return np.unique(np.linspace(0, steps, min(steps + 1, most)).astype(np.int64))
+def steps_to_show(steps: int) -> np.ndarray:
+    """Steps from 0 to ``steps``: whole ones, or fractions where few steps would look angular."""
+    even = np.linspace(0, steps, _POINTS)
+    return even.astype(np.float32) if steps < _POINTS else np.unique(even.astype(np.int64))
 
 
 def plot(schedules: Schedule | Mapping[str, Schedule], steps: int, ax: Axes | None = None) -> Axes:

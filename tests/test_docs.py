@@ -1,0 +1,63 @@
+"""The pages say what the code says."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import optax
+import pytest
+
+import lr_optax
+from lr_optax.compat import keras, timm, torch, transformers
+
+DOCS = Path(__file__).parents[1] / "docs"
+COMING = (DOCS / "coming_from.md").read_text()
+
+
+def test_gallery_is_what_the_catalogue_says():
+    subprocess.run([sys.executable, DOCS / "make_gallery.py", "--check"], check=True)
+
+
+@pytest.mark.parametrize("module", [torch, keras, transformers, timm])
+def test_every_call_of_another_library_has_a_row(module):
+    names = [n for n in vars(module) if n[0].isupper() or n.startswith("get_")]
+    public = [n for n in names if getattr(module, n).__module__.startswith("lr_optax.compat")]
+    assert public
+    missing = [n for n in public if f"`{n}`" not in COMING and f"`{n}(" not in COMING]
+    assert missing == []
+
+
+def test_every_schedule_of_optax_has_a_row():
+    schedules = [
+        n for n in dir(optax.schedules) if n.endswith(("_schedule", "_decay", "_schedules"))
+    ]
+    assert len(schedules) > 10
+    assert [name for name in schedules if name not in COMING] == []
+
+
+@pytest.mark.parametrize("page", ["coming_from.md", "choose.md"])
+def test_native_names_exist(page):
+    text = (DOCS / page).read_text()
+    sections = text.split("## Keras")[0] if page == "coming_from.md" else text
+    rows = [row for row in sections.splitlines() if row.startswith("|") and "native" not in row]
+    for row in rows:
+        for name in re.findall(r"`([a-z_]+)\(", row.split("|")[-2]):
+            assert hasattr(lr_optax, name), (page, name)
+
+
+def test_native_calls_of_the_optax_table_are_made():
+    rows = COMING.split("## Optax")[1].splitlines()
+    names = {
+        name
+        for row in rows
+        if row.startswith("|")
+        for name in re.findall(r"`([a-z_]+)\(?", row.split("|")[2])
+    }
+    assert {n for n in names if not hasattr(lr_optax, n)} == set()
+
+
+def test_links_lead_somewhere():
+    for page in DOCS.glob("*.md"):
+        for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+            assert (page.parent / link).exists(), (page.name, link)
