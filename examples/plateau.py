@@ -1,7 +1,7 @@
 """How do I cut the rate when the validation loss stops improving?
 
-Put ``reduce_on_plateau`` behind the optimizer and pass it ``value`` when there is a new metric:
-here once an epoch. Steps without ``value`` leave its counters alone.
+Put ``reduce_on_plateau`` behind the optimizer, and let it ``observe`` the loss once an epoch. Steps
+in between leave its counters alone.
 """
 
 import jax
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from sklearn.datasets import load_digits
 
-from lr_optax import reduce_on_plateau
+from lr_optax import observe, read_hyperparams, reduce_on_plateau
 
 images, labels = map(jnp.asarray, load_digits(return_X_y=True))
 images = images / 16
@@ -26,19 +26,19 @@ def loss(params, images, labels):
 
 
 @jax.jit
-def step(params, state, key, value=None):
+def step(params, state, key):
     batch = jax.random.randint(key, (16,), 0, 1000)
     grads = jax.grad(loss)(params, images[batch], labels[batch])
-    updates, state = tx.update(grads, state, params, value=value)
+    updates, state = tx.update(grads, state, params)
     return optax.apply_updates(params, updates), state
 
 
-value = None
+scale = 1.0
 for epoch in range(20):
-    keys = jax.random.split(jax.random.key(epoch), 60)
-    for i, key in enumerate(keys):
-        params, state = step(params, state, key, value if i == 0 else None)
+    for key in jax.random.split(jax.random.key(epoch), 60):
+        params, state = step(params, state, key)
     value = loss(params, images[valid], labels[valid])
-    plateau = state[1]
-    print(f"epoch {epoch:2d}  validation loss {value:.4f}  scale {plateau.scale:.4f}")
-assert plateau.scale < 1
+    state = observe(state, value)
+    scale = read_hyperparams(state)["scale"]
+    print(f"epoch {epoch:2d}  validation loss {value:.4f}  scale {scale:.4f}")
+assert scale < 1

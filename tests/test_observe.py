@@ -1,5 +1,7 @@
 """observe and with_feedback: a metric where and when it is known."""
 
+import pickle
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -159,23 +161,28 @@ def test_defect_20_multi_steps_with_the_mean_of_the_micro_batches():
     assert state[1].best == 2
 
 
-def test_schedule_with_feedback_for_inject_hyperparams_and_with_hyperparams():
+@pytest.mark.parametrize("x64", [False, True], ids=["x32", "x64"])
+@pytest.mark.parametrize(
+    "attach", [with_hyperparams, lambda factory, **kw: optax.inject_hyperparams(factory)(**kw)]
+)
+def test_schedule_with_feedback(x64, attach):
     base = warmup(cosine_decay(0.1, decay_steps=10), warmup_steps=3)
-    rate = with_feedback(base, PLATEAU)
-    for tx in (
-        with_hyperparams(optax.sgd, learning_rate=rate),
-        optax.inject_hyperparams(optax.sgd)(learning_rate=rate),
-    ):
-        update = jax.jit(chex.assert_max_traces(tx.update, n=1))
-        state = first = tx.init(PARAMS)
+    with jax.enable_x64(x64):
+        params = jax.tree.map(lambda p: p.astype(float), PARAMS)
+        tx = attach(optax.sgd, learning_rate=with_feedback(base, PLATEAU))
+        update = jax.jit(chex.assert_max_traces(tx.update, n=1), donate_argnums=1)
+        state = tx.init(params)
+        types = [leaf.dtype for leaf in jax.tree.leaves(state)]
         for t, (loss, scale) in enumerate(zip(LOSSES, SCALES, strict=True)):
-            updates, state = update(PARAMS, state, PARAMS, value=loss)
-            assert state.hyperparams["learning_rate"] == base(t) * scale
+            updates, state = update(params, state, params, value=loss)
+            np.testing.assert_allclose(
+                state.hyperparams["learning_rate"], base(t) * scale, rtol=1e-6
+            )
             np.testing.assert_allclose(updates["a"], -base(t) * scale, rtol=1e-6)
-            chex.assert_trees_all_equal_shapes_and_dtypes(state, first)
+            assert [leaf.dtype for leaf in jax.tree.leaves(state)] == types
         state = observe(observe(state, 1.0), 1.0)
-        _, state = tx.update(PARAMS, state, PARAMS)
-        assert state.hyperparams["learning_rate"] == base(8) * 0.125
+        _, state = tx.update(params, state, params)
+        np.testing.assert_allclose(state.hyperparams["learning_rate"], base(8) * 0.125, rtol=1e-6)
 
 
 def test_feedback_on_one_hyperparameter_leaves_the_others():
@@ -196,3 +203,15 @@ def test_errors():
             observe(state, 1.0)
     with pytest.raises(ValueError, match="`value` must be a scalar"):
         observe(PLATEAU.init(PARAMS), jnp.ones(2))
+
+
+def test_settings_are_structure_and_survive_pickling():
+    state = PLATEAU.init(PARAMS)
+    assert len(jax.tree.leaves(state)) == 6
+    same = reduce_on_plateau(0.5, patience=1).init(PARAMS)
+    assert jax.tree.structure(state) == jax.tree.structure(same)
+    other = reduce_on_plateau(0.5, patience=2).init(PARAMS)
+    assert jax.tree.structure(state) != jax.tree.structure(other)
+    copy = pickle.loads(pickle.dumps(state))
+    assert jax.tree.structure(copy) == jax.tree.structure(state)
+    chex.assert_trees_all_equal(observe(copy, 1.0), observe(state, 1.0))

@@ -151,13 +151,13 @@ def test_defaults_cut_at_the_steps_of_torch_and_stop_where_it_does():
     assert feed(reduce_on_plateau(0.5, patience=0, eps=0.25), [1.0] * 4)[0] == [1, 0.5, 0.5, 0.5]
 
 
-def test_patience_0_cuts_at_the_first_bad_check_and_at_no_good_one():
+def test_defect_4_patience_0_cuts_at_the_first_bad_check_and_at_no_good_one():
     tx = reduce_on_plateau(0.5, patience=0)
     assert feed(tx, [1.0, 0.9, 0.8, 0.8, 0.7, 0.7, 0.7])[0] == [1, 1, 1, 0.5, 0.5, 0.25, 0.125]
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_negative_metrics_that_stand_still_or_worsen_slowly_cut(sign):
+def test_defect_6_negative_metrics_that_stand_still_or_worsen_slowly_cut(sign):
     tx = reduce_on_plateau(0.5, patience=2, mode="min" if sign == 1 else "max")
     assert feed(tx, [-1.0 * sign] * 5)[0] == [1, 1, 1, 0.5, 0.5]
     seen, state = feed(tx, [sign * (-1 + 1e-5 * i) for i in range(5)])
@@ -198,7 +198,7 @@ def test_nonfinite_metrics_are_compared_or_ignored(bad):
     assert (state.best, state.bad_checks, state.metric_sum, state.metric_count) == (3, 0, 3, 1)
 
 
-def test_smaller_settings_on_resume_take_effect():
+def test_defect_5_smaller_settings_on_resume_take_effect():
     longer, shorter = reduce_on_plateau(0.5, patience=10), reduce_on_plateau(0.5, patience=3)
     assert feed(shorter, [1.0], feed(longer, [1.0] * 7)[1])[0] == [0.5]
     more, fewer = (reduce_on_plateau(0.5, patience=0, accumulation_size=n) for n in (10, 5))

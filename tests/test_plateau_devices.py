@@ -46,7 +46,7 @@ PARAMS = {
 @pytest.mark.parametrize("params", PARAMS.values(), ids=PARAMS.keys())
 @pytest.mark.parametrize("x64", [False, True], ids=["x32", "x64"])
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
-def test_state_has_types_of_its_own(params, x64, compiled):
+def test_defect_7_state_has_types_of_its_own(params, x64, compiled):
     with jax.enable_x64(x64):
         tx = reduce_on_plateau(0.5, patience=2, accumulation_size=2)
         assert types(tx.init(params)) == STATE_TYPES
@@ -57,7 +57,7 @@ def test_state_has_types_of_its_own(params, x64, compiled):
             chex.assert_trees_all_equal_shapes_and_dtypes(updates, params)
 
 
-def test_small_improvements_count_with_bfloat16_parameters():
+def test_defect_7_small_improvements_count_with_bfloat16_parameters():
     losses = np.float32(0.9995) ** np.arange(100, dtype=np.float32)
     _, state = feed(reduce_on_plateau(0.5, patience=5), losses, PARAMS["bf16"])
     assert (state.scale, state.best) == (1, losses[-1])
