@@ -26,9 +26,19 @@ Made from the catalogue by `docs/make_gallery.py`. Which one to choose: [choose.
 
 
 # Modules in the order of the page; one that is missing here comes last.
-ORDER = (
-    "steps decay budget anytime staged recipes stable cyclical cycles oscillating tables".split()
-)
+ORDER = [
+    "steps",
+    "decay",
+    "budget",
+    "anytime",
+    "staged",
+    "recipes",
+    "stable",
+    "cyclical",
+    "cycles",
+    "oscillating",
+    "tables",
+]
 
 
 def families() -> dict[str, list[str]]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lr_optax.schedules import add as add
     from lr_optax.schedules import budget_aware_decay as budget_aware_decay
     from lr_optax.schedules import catalogue as catalogue
+    from lr_optax.schedules import chebyshev as chebyshev
     from lr_optax.schedules import clip as clip
     from lr_optax.schedules import constant as constant
     from lr_optax.schedules import cooldown_from as cooldown_from
@@ -100,8 +101,8 @@ _NAMES = {
         linear_scaling noise_scale_adam noise_scale_sgd proportional_weight_decay sqrt_scaling
     """,
     "lr_optax.schedules": """
-        add budget_aware_decay catalogue clip constant cooldown_from cosine_annealing cosine_decay
-        cyclical exponential_decay extend foreign hyperbolic_decay infinite interpolate
+        add budget_aware_decay catalogue chebyshev clip constant cooldown_from cosine_annealing
+        cosine_decay cyclical exponential_decay extend foreign hyperbolic_decay infinite interpolate
         inverse_power_decay inverse_sqrt_decay inverse_time_decay join k_decay linear
         linear_cosine_decay lookup multistep_811 multistep_decay natural_exp_decay noam one_cycle
         one_cycle_momentum piecewise_constant polynomial polynomial_cycles power_law product repeat

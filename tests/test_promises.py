@@ -166,7 +166,11 @@ def test_compiles_to_one_kernel_without_control_flow(s, known):
     program = f.lower(jnp.int32(0), *([] if known else [s])).compile().as_text()
     assert not re.search(r"\b(while|conditional|custom-call|infeed|outfeed)\(", program)
     entry = program[program.index("ENTRY") :]
-    tables = known and re.search(r"boundaries|period_multiplier|cycle_mul", repr(s)) and "join" not in repr(s)
+    tables = (
+        known
+        and re.search(r"boundaries|period_multiplier|cycle_mul", repr(s))
+        and "join" not in repr(s)
+    )
     if known:  # a table is a sum over its entries and a few look-ups, however long it is
         assert len(re.findall(r"\b(fusion|call)\(", entry)) <= (4 if tables else 1)
 

@@ -7,7 +7,6 @@ from lr_optax.schedules.anytime import inverse_power_decay as inverse_power_deca
 from lr_optax.schedules.anytime import inverse_sqrt_decay as inverse_sqrt_decay
 from lr_optax.schedules.anytime import natural_exp_decay as natural_exp_decay
 from lr_optax.schedules.anytime import power_law as power_law
-from lr_optax.schedules.anytime import silver as silver
 from lr_optax.schedules.budget import budget_aware_decay as budget_aware_decay
 from lr_optax.schedules.budget import hyperbolic_decay as hyperbolic_decay
 from lr_optax.schedules.budget import k_decay as k_decay
@@ -31,6 +30,8 @@ from lr_optax.schedules.decay import inverse_time_decay as inverse_time_decay
 from lr_optax.schedules.decay import linear as linear
 from lr_optax.schedules.decay import polynomial as polynomial
 from lr_optax.schedules.inner import foreign as foreign
+from lr_optax.schedules.noiseless import chebyshev as chebyshev
+from lr_optax.schedules.noiseless import silver as silver
 from lr_optax.schedules.oscillating import linear_cosine_decay as linear_cosine_decay
 from lr_optax.schedules.oscillating import polynomial_cycles as polynomial_cycles
 from lr_optax.schedules.recipes import multistep_811 as multistep_811

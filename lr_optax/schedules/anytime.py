@@ -1,12 +1,10 @@
 """Decays that need no horizon: a rate that goes on falling for ever."""
 
-import math
-
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._numerics import as_float, cycle, exponential, geometric, is_number
+from lr_optax._numerics import as_float, cycle, exponential, is_number
 from lr_optax._schedule import schedule
 from lr_optax.hyperparameters import Factor, Period, Rate
 
@@ -166,37 +164,3 @@ def power_law(
         height = jnp.where(tokens > 0, tokens, 1) ** -as_float(exponent)
     rate = batch_size * amplitude * height * time ** -as_float(exponent)
     return jnp.where(begun, jnp.minimum(rate, max_value), max_value)
-
-
-@schedule
-def silver(step: Array, scale: Rate) -> ArrayLike:
-    """Silver step sizes: η(t) = c·(1 + ρ^(ν−1)), ρ = 1 + √2, 2^ν the power of 2 in t + 1.
-
-    Args:
-        scale: c, one over the Lipschitz constant of the gradient, >= 0.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on for ever; longer steps come ever more rarely.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
-    Example:
-        >>> s = silver(1.0)
-        >>> print(s(0), s(1), s(2), s(3))
-        1.4142135 2.0 1.4142135 3.4142137
-
-    When to use it:
-        For gradient descent without noise on a smooth convex problem, stopped after 2^k − 1
-        steps; it gets there faster than with any constant rate. Not for stochastic gradients.
-
-    Reference:
-        J. M. Altschuler, P. A. Parrilo, "Acceleration by Stepsize Hedging I: Multi-Step Descent
-        and the Silver Stepsize Schedule", 2023, arXiv:2309.07879.
-    """
-    count = jnp.minimum(step, 2**31 - 2).astype(int) + 1
-    twos = lax.population_count((count & -count) - 1)
-    return scale * (1 + geometric(_SILVER, twos) / _SILVER)
-
-
-_SILVER = 1 + math.sqrt(2)

@@ -115,7 +115,7 @@ def transformers_cosine_restarts(
 
 def _in_cycle(step: Array, length: Period, cycles: Period) -> tuple[Array, Array]:
     """What is left and gone of one of several cycles that share a length."""
-    exact = isinstance(length, int) and isinstance(cycles, int) and length < 2**30
+    exact = isinstance(length, int) and isinstance(cycles, int) and max(length, cycles) < 2**30
     if not (exact and jnp.issubdtype(step.dtype, jnp.integer)):
         gone = as_float(step) * as_float(cycles) / jnp.maximum(as_float(length), 1) % 1
         return 1 - gone, gone
