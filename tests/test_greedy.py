@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lr_optax import GreedyState, greedy
+from lr_optax import GreedyState, greedy, observe
 
 with np.load(Path(__file__).parent / "figures" / "greedy.npz") as file:
     FIGURES = dict(file)
@@ -96,6 +96,8 @@ def test_rises_falls_waits_and_starts_anew():
     seen, state = feed(tx, [5.0, 4.0, 3.0, 9.0])
     assert seen == [2, 2, 3, 3]
     assert state.best == 3
+    # A rise by no more than eps is not made.
+    assert feed(greedy(0.5, patience=0, eps=0.5, max_scale=1.4), [2.0, 1.0])[0] == [1, 1]
     # Cuts, each followed by two that are passed over, even if they are good.
     seen, state = feed(tx, [3, 0, 0, 3, 0, 0, 3, 0, 0, 3], state)
     np.testing.assert_allclose(seen, [1.5] * 3 + [0.75] * 3 + [0.5] * 3 + [1])
@@ -171,3 +173,16 @@ def test_errors_name_the_field_the_rule_and_the_value(error, words, wrong):
 def test_window_must_be_known():
     with pytest.raises(TypeError, match="`window_size` must be a Python number"):
         jax.jit(lambda n: greedy(window_size=n).init(ONE))(3)
+
+
+def test_minimum_is_found_again_after_a_rise_however_it_is_rounded():
+    def last(factor):
+        tx = greedy(factor, patience=0, min_scale=0.3, reset_after=2)
+        state = tx.init(ONE)._replace(scale=jnp.float32(0.3), best=jnp.float32(9))
+        # One rise, a fall back to the minimum, and a second cut there: the beginning.
+        return jax.lax.scan(lambda s, v: (observe(s, v), s.scale), state, jnp.ones(4))[1]
+
+    seen = jax.jit(jax.vmap(last))(jnp.linspace(0.5, 0.95, 200))
+    assert np.all(seen[:, 1] > 0.3)
+    np.testing.assert_allclose(seen[:, 2], 0.3, rtol=1e-6)
+    assert np.all(seen[:, 3] == 1)

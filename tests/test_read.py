@@ -59,7 +59,6 @@ FOUND = {
         optax.masked(optax.chain(TX), {"encoder": True, "decoder": True}), 3
     ),
     "flatten": optax.flatten(TX),
-    "lookahead": optax.chain(optax.identity(), TX),
 }
 
 

@@ -212,6 +212,17 @@ def test_value_reaches_what_is_inside():
     assert state.inner_state[1].scale == 0.25
 
 
+def test_optimizers_whose_parameters_are_no_tree_of_the_gradients():
+    def lookahead(learning_rate):
+        return optax.lookahead(optax.sgd(learning_rate), sync_period=2, slow_step_size=0.5)
+
+    params = optax.LookaheadParams.init_synced(PARAMS)
+    tx = with_hyperparams(lookahead, learning_rate=RATE)
+    updates, state = standard(tx).update(PARAMS, tx.init(params), params, value=1.0)
+    np.testing.assert_allclose(updates.fast["w"], -0.1 * PARAMS["w"], rtol=1e-6)
+    assert state.count == 1
+
+
 def test_buffers_may_be_donated_and_the_callers_array_lives():
     rate = jnp.float32(0.1)
     tx = with_hyperparams(optax.adam, learning_rate=rate, b1=rate)

@@ -60,45 +60,24 @@ def check(
     state: GreedyState,
     metric: Array,
     *,
-    factor: ArrayLike,
     patience: ArrayLike,
     threshold: ArrayLike,
     threshold_mode: str,
     mode: str,
     cooldown: ArrayLike,
     warmup: ArrayLike,
-    min_scale: ArrayLike,
-    max_scale: ArrayLike,
-    eps: ArrayLike,
     reset_after: ArrayLike,
+    **limits: ArrayLike,
 ) -> GreedyState:
     """The state after one check of a metric; arguments as in :func:`greedy`."""
-    state = smoothed(state, metric)
-    sign = 1 if mode == "min" else -1
-    metric, best = sign * mean(state), sign * state.best  # from here on, smaller is better
-    skip = state.checks_to_skip > 0
-    better = ~skip & improves(metric, best, threshold=threshold, threshold_mode=threshold_mode)
-    good_checks = jnp.where(better, state.good_checks + 1, 0)
-    bad_checks = jnp.where(better | skip, 0, state.bad_checks + 1)
-    rise, cut = good_checks > whole(patience), bad_checks > whole(patience)
-    higher = jnp.minimum(state.scale / factor, max_scale)
-    lower = jnp.maximum(state.scale * factor, min_scale)
-    scale = jnp.where(rise & (higher - state.scale > eps), higher, state.scale)
-    scale = jnp.where(cut & (state.scale - lower > eps), lower, scale)
-    # But for rounding: a rise from the minimum and a fall back may end an ulp above it.
-    at_min = scale <= min_scale * (1 + 1e-6)
-    cuts_at_min = state.cuts_at_min + whole(cut & at_min)
-    after = state._replace(
-        scale=scale,
-        best=sign * jnp.where(better, metric, best),
-        good_checks=jnp.where(rise, 0, good_checks),
-        bad_checks=jnp.where(cut, 0, bad_checks),
-        cuts_at_min=jnp.where(rise, 0, cuts_at_min),
-    )
-    fresh = start(mode, len(state.window), state.policy)
-    after = jax.tree.map(partial(jnp.where, after.cuts_at_min >= whole(reset_after)), fresh, after)
     waiting = jnp.maximum(state.checks_to_skip - 1, 0)
-    return after._replace(
+    state = smoothed(state, metric)
+    state = counted(state, threshold=threshold, threshold_mode=threshold_mode, mode=mode)
+    rise, cut = state.good_checks > whole(patience), state.bad_checks > whole(patience)
+    state = moved(state, rise, cut, **limits)
+    fresh = start(mode, len(state.window), state.policy)
+    anew = state.cuts_at_min >= whole(reset_after)
+    return jax.tree.map(partial(jnp.where, anew), fresh, state)._replace(
         checks_to_skip=jnp.where(rise, whole(warmup), jnp.where(cut, whole(cooldown), waiting))
     )
 
@@ -114,6 +93,46 @@ def smoothed(state: GreedyState, metric: Array) -> GreedyState:
 def mean(state: GreedyState) -> Array:
     """The mean of the metrics in the window, which may not be full yet."""
     return state.window.sum() / real(jnp.minimum(state.window_count, len(state.window)))
+
+
+def counted(
+    state: GreedyState, *, threshold: ArrayLike, threshold_mode: str, mode: str
+) -> GreedyState:
+    """The state after the mean of its window has been compared with the best."""
+    sign = 1 if mode == "min" else -1
+    metric, best = sign * mean(state), sign * state.best  # from here on, smaller is better
+    skip = state.checks_to_skip > 0
+    better = ~skip & improves(metric, best, threshold=threshold, threshold_mode=threshold_mode)
+    return state._replace(
+        best=sign * jnp.where(better, metric, best),
+        good_checks=jnp.where(better, state.good_checks + 1, 0),
+        bad_checks=jnp.where(better | skip, 0, state.bad_checks + 1),
+    )
+
+
+def moved(
+    state: GreedyState,
+    rise: Array,
+    cut: Array,
+    *,
+    factor: ArrayLike,
+    min_scale: ArrayLike,
+    max_scale: ArrayLike,
+    eps: ArrayLike,
+) -> GreedyState:
+    """The state after a rise or a cut of the scale, if there is one."""
+    higher = jnp.minimum(state.scale / factor, max_scale)
+    lower = jnp.maximum(state.scale * factor, min_scale)
+    scale = jnp.where(rise & (higher - state.scale > eps), higher, state.scale)
+    scale = jnp.where(cut & (state.scale - lower > eps), lower, scale)
+    # But for rounding: a rise from the minimum and a fall back may end an ulp above it.
+    at_min = scale <= min_scale * (1 + 1e-6)
+    return state._replace(
+        scale=scale,
+        good_checks=jnp.where(rise, 0, state.good_checks),
+        bad_checks=jnp.where(cut, 0, state.bad_checks),
+        cuts_at_min=jnp.where(rise, 0, state.cuts_at_min + whole(cut & at_min)),
+    )
 
 
 @validated

@@ -79,8 +79,10 @@ def reduce_on_plateau(
     negative metric that stands still, or worsens slowly, counts as improving.
 
     The metric is passed to ``update`` as ``value``, every step or when there is a new one: without
-    ``value``, or with None, the updates are scaled and nothing is counted. Put the transform
-    behind the optimizer: Adam would undo a scale in front of it.
+    ``value``, or with None, the updates are scaled and nothing is counted. A metric from outside
+    the step goes to :func:`observe`. Put the transform behind the optimizer: Adam would undo a
+    scale in front of it. With k micro-batches put it behind ``optax.MultiSteps`` too, with
+    ``accumulation_size=k``, and it sees their mean; inside, it would see the last.
 
     Args:
         factor: what the scale is multiplied by, between 0 and 1.
@@ -99,7 +101,8 @@ def reduce_on_plateau(
             ``pmap`` and ``shard_map`` replicas that saw different metrics would otherwise part.
 
     Returns:
-        An Optax transform whose state is a :class:`PlateauState`. Numbers may be traced.
+        An Optax transform whose state is a :class:`PlateauState`. Numbers may be traced. As a
+        schedule of one hyperparameter: :func:`with_feedback`.
 
     Raises:
         TypeError, ValueError: an argument breaks its rule, or ``value`` is not a real scalar.

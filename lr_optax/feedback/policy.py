@@ -29,6 +29,9 @@ class Policy:
     holds them, and a run that goes on has those of its code. Arrays, which may be traced, are
     leaves, and so are those of a policy within a policy.
 
+    Flax's ``to_bytes`` knows arrays only, and has to be told to pass over it:
+    ``flax.serialization.register_serialization_state(Policy, lambda p: {}, lambda p, _: p)``.
+
     Attributes:
         function: ``(state, metric, **settings) -> state``.
         static: the settings that are Python values, by name.

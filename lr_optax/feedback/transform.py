@@ -117,9 +117,8 @@ def with_feedback(
         0.05
 
     When to use it:
-        When the metric should set one hyperparameter and leave the rest of the update alone: with
-        ``reduce_on_plateau`` behind AdamW the decoupled weight decay shrinks too, with this only
-        as much as AdamW multiplies it by the rate. And to put a metric behind other things than
-        the learning rate.
+        When the metric should set one hyperparameter, such as weight decay, and leave the others
+        alone, or when the rate is more to an optimizer than a factor of its updates, as in
+        ``optax.contrib.schedule_free``. Otherwise the transform behind the optimizer does the same.
     """
     return FeedbackSchedule(schedule, feedback)

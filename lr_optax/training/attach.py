@@ -100,7 +100,7 @@ def with_hyperparams(
         # Computed with float32 values, kept in the types that were there before.
         with jax.numpy_dtype_promotion("standard"):
             new, inner_state = inner.update(updates, state.inner_state, params, **extra)
-            new = _typed(new, updates if params is None else jax.tree.map(_wider, updates, params))
+            new = _typed(new, _wider(updates, params))
         inner_state = _typed(inner_state, state.inner_state)
         count = optax.safe_increment(state.count)
         return new, HyperparamsState(count, values, feedback, inner_state)
@@ -125,8 +125,12 @@ def _once(value: Array, count: Array) -> Array:
     return value / jnp.where(count < 0, 2, 1).astype(value.dtype)
 
 
-def _wider(update: Any, param: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((), jnp.promote_types(update.dtype, param.dtype))
+def _wider(updates: optax.Updates, params: optax.Params | None) -> Any:
+    """Types for new updates: the wider of an update's and its parameter's."""
+    if jax.tree.structure(updates) != jax.tree.structure(params):
+        return updates
+    wider = jax.tree.map(lambda u, p: jnp.promote_types(u.dtype, p.dtype), updates, params)
+    return jax.tree.map(lambda dtype: jax.ShapeDtypeStruct((), dtype), wider)
 
 
 def _typed(tree: Any, like: Any) -> Any:
