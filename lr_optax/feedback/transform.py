@@ -51,7 +51,7 @@ class FeedbackScheduleState(NamedTuple):
     """What a schedule with feedback remembers."""
 
     # int32: steps taken, which saturate
-    count: Any  # pyright: ignore[reportIncompatibleMethodOverride]
+    count: Any
     feedback: Any  # the state of the transform
 
 

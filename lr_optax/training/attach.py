@@ -21,7 +21,7 @@ class HyperparamsState(NamedTuple):
     """The state of an optimizer :func:`with_hyperparams`."""
 
     # int32: updates so far, which saturate
-    count: Any  # pyright: ignore[reportIncompatibleMethodOverride]
+    count: Any
     hyperparams: dict[str, Array]  # a record of the last update's values, never read
     feedback: dict[str, Any]  # what schedules with feedback remember
     inner_state: Any  # of the optimizer
