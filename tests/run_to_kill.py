@@ -2,7 +2,8 @@
 
 Started once, as the imports take longest. For each line on stdin, "INTERVAL FOLDER", a process of
 its own, forked before JAX starts its threads, trains in that folder and saves at that interval.
-Answers with the process's id, then, when it has ended, with its exit status.
+Answers with the process's id and, after a further line on stdin, waits for it and tells its status.
+Until then the id is its own, even if it has ended, so that it can be killed safely.
 """
 
 import json
@@ -83,13 +84,14 @@ def main() -> None:
     jax.config.update("jax_compilation_cache_dir", sys.argv[1])
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     warnings.filterwarnings("ignore", message=".*os.fork.*")
-    for line in sys.stdin:
+    for line in iter(sys.stdin.readline, ""):
         pid = os.fork()
         if not pid:
             interval, folder = line.split(maxsplit=1)
             train(Path(folder.strip()), int(interval))
             os._exit(0)
         print(pid, flush=True)
+        sys.stdin.readline()
         print(os.waitpid(pid, 0)[1], flush=True)
 
 

@@ -50,11 +50,14 @@ class Trainer:
         )
 
     def start(self, folder, interval=1):
-        self.process.stdin.write(f"{interval} {folder}\n")
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
+        return self.ask(f"{interval} {folder}")
 
     def status(self):
+        return self.ask("status")
+
+    def ask(self, line):
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
         return int(self.process.stdout.readline())
 
     def __enter__(self):
@@ -76,23 +79,26 @@ def size(folder):
     return (folder / "log").stat().st_size if (folder / "log").exists() else 0
 
 
-def is_saving(folder):
-    return any("tmp" in entry.name for entry in (folder / "checkpoints").glob("*"))
+def unfinished(folder):
+    """Checkpoints that are being written, or were when their process was killed."""
+    if not (folder / "checkpoints").exists():
+        return set()
+    with os.scandir(folder / "checkpoints") as entries:
+        return {(entry.name, entry.inode()) for entry in entries if "tmp" in entry.name}
 
 
 def wait_for(moment, folder, rng):
     """Until a process is at a moment of its life, in which it is to be killed."""
-    before, end = size(folder), time.monotonic() + 20
+    before, end = size(folder), time.monotonic() + 2  # it may have ended
     if moment == "at any time":
-        time.sleep(rng.uniform(0, 0.4))
+        time.sleep(rng.uniform(0, 0.5))
         return
     while time.monotonic() < end and size(folder) == before:
         time.sleep(0.002)
-    if moment == "while saving":
-        while time.monotonic() < end and not is_saving(folder):
-            pass
-    else:
-        time.sleep(rng.uniform(0, 0.1))
+    time.sleep(rng.uniform(0, 0.2))
+    left = unfinished(folder)
+    while moment == "while saving" and time.monotonic() < end and not unfinished(folder) - left:
+        pass
 
 
 def kill_often(trainer, tmp_path, kills, rng):
@@ -100,14 +106,15 @@ def kill_often(trainer, tmp_path, kills, rng):
     folders, saving = [tmp_path / "run0"], 0
     folders[0].mkdir()
     while kills:
+        left = unfinished(folders[-1])
         pid = trainer.start(folders[-1])
         wait_for(rng.choice(["at any time", "while saving", "after a step"]), folders[-1], rng)
-        os.kill(pid, signal.SIGKILL)  # not reaped yet, if it has ended
+        os.kill(pid, signal.SIGKILL)
         if trainer.status() == 0:
             folders.append(tmp_path / f"run{len(folders)}")
             folders[-1].mkdir()
             continue
-        kills, saving = kills - 1, saving + is_saving(folders[-1])
+        kills, saving = kills - 1, saving + bool(unfinished(folders[-1]) - left)
     trainer.start(folders[-1])
     assert trainer.status() == 0
     return folders, saving
