@@ -110,10 +110,11 @@ def kill_often(trainer, tmp_path, kills, rng):
         pid = trainer.start(folders[-1])
         wait_for(rng.choice(["at any time", "while saving", "after a step"]), folders[-1], rng)
         os.kill(pid, signal.SIGKILL)
-        if trainer.status() == 0:
+        if (status := trainer.status()) == 0:
             folders.append(tmp_path / f"run{len(folders)}")
             folders[-1].mkdir()
             continue
+        assert status == signal.SIGKILL  # and no failure of its own
         kills, saving = kills - 1, saving + bool(unfinished(folders[-1]) - left)
     trainer.start(folders[-1])
     assert trainer.status() == 0
