@@ -215,8 +215,8 @@ def main() -> None:
     where = f"{jax.devices()[0].device_kind}, Python {platform.python_version()}"
     intro = f"""# lr_optax beside Optax
 
-Made by `python benchmarks/schedules.py` with {versions}, on {where}. Times are medians of turns
-taken alternately in one process; ratio is ours over Optax's.
+Made by `python benchmarks/schedules.py` with {versions}, on {where}.
+Times are medians of turns taken alternately in one process; ratio is ours over Optax's.
 """
     print(intro)
     parts = [
