@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lr_optax._schedule import Schedule as Schedule
     from lr_optax._schedule import schedule as schedule
+    from lr_optax.adamw import adamw_timescale as adamw_timescale
+    from lr_optax.adamw import adamw_update_weights as adamw_update_weights
+    from lr_optax.adamw import proportional_weight_decay as proportional_weight_decay
     from lr_optax.feedback import GreedyState as GreedyState
     from lr_optax.feedback import PlateauState as PlateauState
     from lr_optax.feedback import greedy as greedy
@@ -17,14 +20,11 @@ if TYPE_CHECKING:
     from lr_optax.feedback import reduce_on_plateau as reduce_on_plateau
     from lr_optax.feedback import with_feedback as with_feedback
     from lr_optax.rules import AdamSettings as AdamSettings
-    from lr_optax.rules import adamw_timescale as adamw_timescale
-    from lr_optax.rules import adamw_update_weights as adamw_update_weights
     from lr_optax.rules import beta_for_batch as beta_for_batch
     from lr_optax.rules import beta_half_life as beta_half_life
     from lr_optax.rules import linear_scaling as linear_scaling
     from lr_optax.rules import noise_scale_adam as noise_scale_adam
     from lr_optax.rules import noise_scale_sgd as noise_scale_sgd
-    from lr_optax.rules import proportional_weight_decay as proportional_weight_decay
     from lr_optax.rules import sqrt_scaling as sqrt_scaling
     from lr_optax.schedules import add as add
     from lr_optax.schedules import budget_aware_decay as budget_aware_decay
@@ -92,13 +92,14 @@ if TYPE_CHECKING:
     __version__: str
 
 _NAMES = {
+    "lr_optax.adamw": "adamw_timescale adamw_update_weights proportional_weight_decay",
     "lr_optax._schedule": "Schedule schedule",
     "lr_optax.feedback": """
         GreedyState PlateauState greedy observe reduce_on_plateau with_feedback
     """,
     "lr_optax.rules": """
-        AdamSettings adamw_timescale adamw_update_weights beta_for_batch beta_half_life
-        linear_scaling noise_scale_adam noise_scale_sgd proportional_weight_decay sqrt_scaling
+        AdamSettings beta_for_batch beta_half_life linear_scaling noise_scale_adam noise_scale_sgd
+        sqrt_scaling
     """,
     "lr_optax.schedules": """
         add budget_aware_decay catalogue chebyshev clip constant cooldown_from cosine_annealing

@@ -76,7 +76,7 @@ LAYERS = [
     {"_values", "hyperparameters", "shapes"},
     {"_schedule"},
     {"schedules"},
-    {"text", "feedback", "training", "rules", "units"},
+    {"text", "feedback", "training", "rules", "adamw", "units"},
     {"foresight", "compat", "sight"},
     {"tasks"},
     {"cli"},
