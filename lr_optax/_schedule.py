@@ -16,8 +16,9 @@ from jax.tree_util import GetAttrKey
 from jax.typing import ArrayLike
 
 from lr_optax._numerics import as_float, as_step
+from lr_optax._parameters import Parameters
 from lr_optax._values import hashable, is_array, is_leaf, is_static, same, to_text
-from lr_optax.hyperparameters import Parameters, Rule
+from lr_optax.hyperparameters import Rule
 
 P = ParamSpec("P")
 REGISTRY: dict[str, "Kind"] = {}
@@ -249,8 +250,8 @@ jax.tree_util.register_pytree_with_keys(Schedule, _flatten_with_keys, _unflatten
 
 
 def _is_real(hint: Any) -> bool:
-    return any(isinstance(part, Rule) and not part.whole for part in get_args(hint)) or any(
-        _is_real(part) for part in get_args(hint) if get_args(part)
+    return any(
+        (isinstance(part, Rule) and not part.whole) or _is_real(part) for part in get_args(hint)
     )
 
 

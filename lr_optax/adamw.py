@@ -6,8 +6,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from lr_optax._numerics import as_float
+from lr_optax._parameters import validated
 from lr_optax._schedule import Schedule
-from lr_optax.hyperparameters import Factor, Number, Rate, exceeds, is_known, validated
+from lr_optax.hyperparameters import Factor, Number, Rate, exceeds, is_known
 from lr_optax.schedules.combine import scale
 
 

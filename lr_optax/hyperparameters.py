@@ -6,31 +6,14 @@ then checks what it knows, and says nothing about traced values::
     def step_decay(step, init_value: Rate, *, decay_rate: Factor, decay_steps: Period): ...
 """
 
-import difflib
-import functools
-import inspect
-import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import (
-    Annotated,
-    Any,
-    Literal,
-    ParamSpec,
-    Protocol,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-)
+from typing import Annotated, Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class Check(Protocol):
@@ -64,11 +47,11 @@ class Rule:
         else:
             real = isinstance(value, int | float) and not isinstance(value, bool)
         if not real:
-            raise TypeError(f"must be {self.words}, got {_show(value)} ({type(value).__name__})")
+            raise TypeError(f"must be {self.words}, got {show(value)} ({type(value).__name__})")
         if np.size(value) == 0:
             raise ValueError(f"must be {self.words}, got an empty array")
         if is_known(value) and not self._holds(value):
-            raise ValueError(f"must be {self.words}, got {_show(value)}{self._remedy(value)}")
+            raise ValueError(f"must be {self.words}, got {show(value)}{self._remedy(value)}")
         return int(value) if self.whole and isinstance(value, float) else value
 
     def _holds(self, value: Any) -> bool:
@@ -102,14 +85,14 @@ class Several:
         if isinstance(value, Sequence) and not isinstance(value, str | bytes):
             value = tuple(self.rule.accept(item) for item in value)
         elif not (isinstance(value, np.ndarray | jax.Array) and value.ndim == 1):
-            raise TypeError(f"must be a sequence, each {self.rule.words}, got {_show(value)}")
+            raise TypeError(f"must be a sequence, each {self.rule.words}, got {show(value)}")
         else:
             value = self.rule.accept(value)
         if not self.ascending:
             return value
         known = [v for v in value if is_known(v)] if isinstance(value, tuple) else value
         if is_known(known) and np.any(np.diff(np.asarray(known, np.float64)) < 0):
-            raise ValueError(f"must be in ascending order, got {_show(value)}")
+            raise ValueError(f"must be in ascending order, got {show(value)}")
         return value
 
 
@@ -191,71 +174,7 @@ def exceeds(low: Any, high: Any) -> bool:
     return is_known(low, high) and bool(np.any(np.asarray(low) > np.asarray(high)))
 
 
-def _show(value: object) -> str:
+def show(value: object) -> str:
+    """A value as an error quotes it."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def accept(hint: Any, value: Any) -> Any:
-    """What is kept of ``value`` under an annotation; errors begin with "must be"."""
-    origin, parts = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType) and type(None) in parts:
-        if value is None:
-            return None
-        (hint,) = (part for part in parts if part is not type(None))
-        return accept(hint, value)
-    if origin is Annotated:
-        for check in parts[1:]:
-            value = check.accept(value) if hasattr(check, "accept") else value
-        return value
-    if origin is Literal and not (isinstance(value, str) and value in parts):
-        raise ValueError(f"must be {' or '.join(map(repr, parts))}, got {_show(value)}")
-    if hint is bool and not isinstance(value, bool | np.bool_):
-        raise TypeError(f"must be True or False, got {_show(value)} ({type(value).__name__})")
-    return value.item() if isinstance(value, np.generic) else value
-
-
-class Parameters:
-    """The hyperparameters of a function: names, defaults, annotations.
-
-    Args:
-        function: whose hyperparameters they are.
-        skip: how many leading arguments are not hyperparameters (1 for a formula's step).
-    """
-
-    def __init__(self, function: Callable[..., Any], skip: int = 0):
-        named = list(inspect.signature(function, eval_str=True).parameters.values())[skip:]
-        bare = [parameter.replace(annotation=parameter.empty) for parameter in named]
-        self.function = function.__name__
-        self.hints = {parameter.name: parameter.annotation for parameter in named}
-        self.signature = inspect.Signature(bare)
-
-    def bind(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """All hyperparameters by name, defaults included, each checked."""
-        for name in kwargs.keys() - self.hints.keys():
-            near = difflib.get_close_matches(name, self.hints, n=1)
-            remedy = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(self.hints)}"
-            raise TypeError(f"{self.function}: there is no argument {name!r}; {remedy}")
-        try:
-            bound = self.signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{self.function}{self.signature}: {error}") from None
-        bound.apply_defaults()
-        return {name: self._accept(name, value) for name, value in bound.arguments.items()}
-
-    def _accept(self, name: str, value: Any) -> Any:
-        try:
-            return accept(self.hints[name], value)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{self.function}: `{name}` {error}") from None
-
-
-def validated(function: Callable[P, R]) -> Callable[P, R]:
-    """Check a function's arguments by their annotations before it runs."""
-    parameters = Parameters(function)
-
-    @functools.wraps(function)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        return function(**parameters.bind(*args, **kwargs))  # type: ignore[call-arg]
-
-    return checked

@@ -3,7 +3,8 @@
 import math
 from typing import NamedTuple
 
-from lr_optax.hyperparameters import Factor, Fraction, Number, Rate, exceeds, validated
+from lr_optax._parameters import validated
+from lr_optax.hyperparameters import Factor, Fraction, Number, Rate, exceeds
 
 
 @validated

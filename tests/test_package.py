@@ -73,7 +73,8 @@ def test_core_needs_jax_and_optax_only():
 
 LAYERS = [
     {"_numerics"},
-    {"_values", "hyperparameters", "shapes"},
+    {"_values", "hyperparameters"},
+    {"_parameters", "shapes"},
     {"_schedule"},
     {"schedules"},
     {"text", "feedback", "training", "rules", "adamw", "units"},

@@ -16,6 +16,7 @@ Deliberate differences:
 from typing import Any
 
 from lr_optax._numerics import is_number
+from lr_optax._parameters import validated
 from lr_optax._schedule import Schedule
 from lr_optax.hyperparameters import (
     Boundaries,
@@ -26,7 +27,6 @@ from lr_optax.hyperparameters import (
     Rate,
     Rates,
     Steps,
-    validated,
 )
 from lr_optax.schedules import (
     add,

@@ -3,10 +3,11 @@
 from typing import Any
 
 from lr_optax._numerics import is_number
+from lr_optax._parameters import validated
 from lr_optax._schedule import Schedule
 from lr_optax.compat._shared import running, warmed_up
 from lr_optax.compat.timm.formulas import timm_cosine, timm_poly, timm_tanh
-from lr_optax.hyperparameters import Count, Factor, Growth, Period, Rate, Real, Steps, validated
+from lr_optax.hyperparameters import Count, Factor, Growth, Period, Rate, Real, Steps
 from lr_optax.schedules import warmup
 
 

@@ -4,11 +4,12 @@ from typing import Any, Literal
 
 import optax
 
+from lr_optax._parameters import validated
 from lr_optax._schedule import Schedule
 from lr_optax.compat._shared import at_least
 from lr_optax.compat.timm.cycles import with_warmup
 from lr_optax.compat.torch import ReduceLROnPlateau
-from lr_optax.hyperparameters import Boundaries, Count, Factor, Period, Rate, Steps, validated
+from lr_optax.hyperparameters import Boundaries, Count, Factor, Period, Rate, Steps
 from lr_optax.schedules import multistep_decay, step_decay
 
 

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from lr_optax._numerics import as_step, is_number, progress
+from lr_optax._parameters import validated
 from lr_optax._schedule import Schedule
 from lr_optax.compat.timm.cycles import with_warmup
 from lr_optax.compat.timm.formulas import timm_exp_decay
-from lr_optax.hyperparameters import Factor, Period, Rate, Steps, exceeds, validated
+from lr_optax.hyperparameters import Factor, Period, Rate, Steps, exceeds
 from lr_optax.schedules import (
     add,
     clip,

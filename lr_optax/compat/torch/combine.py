@@ -5,8 +5,9 @@ from typing import cast
 
 import numpy as np
 
+from lr_optax._parameters import validated
 from lr_optax._schedule import Schedule
-from lr_optax.hyperparameters import Boundaries, Period, Rate, validated
+from lr_optax.hyperparameters import Boundaries, Period, Rate
 from lr_optax.schedules import join, lookup, product, scale
 from lr_optax.schedules.inner import Inner, Inners
 

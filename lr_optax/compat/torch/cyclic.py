@@ -10,9 +10,10 @@ from jax.typing import ArrayLike
 
 from lr_optax import shapes
 from lr_optax._numerics import as_float, as_step, blend, cycle, is_number, phase
+from lr_optax._parameters import validated
 from lr_optax._schedule import Schedule, schedule
 from lr_optax.compat._shared import cosine_wave, elapsed, lengths, portions
-from lr_optax.hyperparameters import Factor, Fraction, Growth, Period, Rate, validated
+from lr_optax.hyperparameters import Factor, Fraction, Growth, Period, Rate
 from lr_optax.schedules import add, constant, cosine_annealing, cyclical, foreign, product
 
 

@@ -4,19 +4,11 @@ from typing import Literal
 
 import optax
 
+from lr_optax._parameters import validated
 from lr_optax._schedule import Schedule
 from lr_optax.compat._shared import at_most
 from lr_optax.feedback import reduce_on_plateau
-from lr_optax.hyperparameters import (
-    Boundaries,
-    Count,
-    Factor,
-    Fraction,
-    Period,
-    Rate,
-    Steps,
-    validated,
-)
+from lr_optax.hyperparameters import Boundaries, Count, Factor, Fraction, Period, Rate, Steps
 from lr_optax.schedules import (
     constant,
     cosine_decay,

@@ -8,9 +8,10 @@ from jax.typing import ArrayLike
 
 from lr_optax import shapes
 from lr_optax._numerics import as_float, progress, until
+from lr_optax._parameters import validated
 from lr_optax._schedule import Schedule, schedule
 from lr_optax.compat._shared import at_least, cosine_wave, running, warmed_up
-from lr_optax.hyperparameters import Factor, Fraction, Period, Rate, Steps, validated
+from lr_optax.hyperparameters import Factor, Fraction, Period, Rate, Steps
 from lr_optax.schedules import join, linear
 
 

@@ -3,18 +3,10 @@
 from typing import Any, Literal, cast
 
 from lr_optax._numerics import is_number
+from lr_optax._parameters import validated
 from lr_optax._schedule import Schedule
 from lr_optax.compat._shared import at_least, cosine_wave, warmed_up
-from lr_optax.hyperparameters import (
-    Factor,
-    Fraction,
-    Period,
-    Rate,
-    Steps,
-    exceeds,
-    is_known,
-    validated,
-)
+from lr_optax.hyperparameters import Factor, Fraction, Period, Rate, Steps, exceeds, is_known
 from lr_optax.schedules import (
     constant,
     cosine_decay,

@@ -4,10 +4,11 @@ from typing import Any, Literal
 
 import optax
 
+from lr_optax._parameters import validated
 from lr_optax.compat._shared import at_least, at_most
 from lr_optax.compat.torch import ReduceLROnPlateau
 from lr_optax.feedback import greedy
-from lr_optax.hyperparameters import Count, Factor, Period, Rate, Shrinking, validated
+from lr_optax.hyperparameters import Count, Factor, Period, Rate, Shrinking
 
 
 def get_reduce_on_plateau_schedule(
