@@ -16,21 +16,23 @@ def halving(step: Array, init_value: float, *, every: int) -> Array:
     return init_value * 0.5 ** jnp.floor_divide(step, every)
 
 
-assert_type(halving(0.1, every=3), Schedule)
-assert_type(halving(0.1, every=3)(0), Array)
-assert_type(step_decay(0.1, decay_rate=0.5, decay_steps=10), Schedule)
-assert_type(parse("constant(0.1)").replace(value=0.2), Schedule)
+def never_run() -> None:
+    """Right calls, and wrong ones, each of which a type checker has to report."""
+    assert_type(halving(0.1, every=3), Schedule)
+    assert_type(halving(0.1, every=3)(0), Array)
+    assert_type(step_decay(0.1, decay_rate=0.5, decay_steps=10), Schedule)
+    assert_type(parse("constant(0.1)").replace(value=0.2), Schedule)
 
-step_decay(init_value=0.1, decay_rate=jnp.float32(0.5), decay_steps=jnp.arange(3))
-warmup(optax.constant_schedule(0.1), warmup_steps=10)
-join((linear(0.0, end_value=0.1, transition_steps=3), lambda step: 0.1), boundaries=(3,))
-optax.adam(halving(0.1, every=3))
-as_optax: Callable[[Array], object] = halving(0.1, every=3)
+    step_decay(init_value=0.1, decay_rate=jnp.float32(0.5), decay_steps=jnp.arange(3))
+    warmup(optax.constant_schedule(0.1), warmup_steps=10)
+    join((linear(0.0, end_value=0.1, transition_steps=3), lambda step: 0.1), boundaries=(3,))
+    optax.adam(halving(0.1, every=3))
+    as_optax: Callable[[Array], object] = halving(0.1, every=3)
 
-halving(0.1)  # pyright: ignore[reportCallIssue]
-halving(0.1, evry=3)  # pyright: ignore[reportCallIssue]
-halving("0.1", every=3)  # pyright: ignore[reportArgumentType]
-step_decay(0.1, 0.5, 10)  # pyright: ignore[reportCallIssue]
-step_decay(0.1, decay_rate=0.5, decay_step=10)  # pyright: ignore[reportCallIssue]
-step_decay(0.1, decay_rate="0.5", decay_steps=10)  # pyright: ignore[reportArgumentType]
-warmup(0.1, warmup_steps=10)  # pyright: ignore[reportArgumentType]
+    halving(0.1)  # pyright: ignore[reportCallIssue]
+    halving(0.1, evry=3)  # pyright: ignore[reportCallIssue]
+    halving("0.1", every=3)  # pyright: ignore[reportArgumentType]
+    step_decay(0.1, 0.5, 10)  # pyright: ignore[reportCallIssue]
+    step_decay(0.1, decay_rate=0.5, decay_step=10)  # pyright: ignore[reportCallIssue]
+    step_decay(0.1, decay_rate="0.5", decay_steps=10)  # pyright: ignore[reportArgumentType]
+    warmup(0.1, warmup_steps=10)  # pyright: ignore[reportArgumentType]
