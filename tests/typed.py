@@ -16,7 +16,7 @@ def halving(step: Array, init_value: float, *, every: int) -> Array:
     return init_value * 0.5 ** jnp.floor_divide(step, every)
 
 
-def never_run() -> None:
+def never_run() -> Callable[[Array], object]:
     """Right calls, and wrong ones, each of which a type checker has to report."""
     assert_type(halving(0.1, every=3), Schedule)
     assert_type(halving(0.1, every=3)(0), Array)
@@ -27,7 +27,6 @@ def never_run() -> None:
     warmup(optax.constant_schedule(0.1), warmup_steps=10)
     join((linear(0.0, end_value=0.1, transition_steps=3), lambda step: 0.1), boundaries=(3,))
     optax.adam(halving(0.1, every=3))
-    as_optax: Callable[[Array], object] = halving(0.1, every=3)
 
     halving(0.1)  # pyright: ignore[reportCallIssue]
     halving(0.1, evry=3)  # pyright: ignore[reportCallIssue]
@@ -36,3 +35,4 @@ def never_run() -> None:
     step_decay(0.1, decay_rate=0.5, decay_step=10)  # pyright: ignore[reportCallIssue]
     step_decay(0.1, decay_rate="0.5", decay_steps=10)  # pyright: ignore[reportArgumentType]
     warmup(0.1, warmup_steps=10)  # pyright: ignore[reportArgumentType]
+    return halving(0.1, every=3)
