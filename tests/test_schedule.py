@@ -246,3 +246,16 @@ def test_annotations_that_type_checkers_see():
     """The factories' types are checked in CI; here, that the aliases survive at run time."""
     hints = typing.get_type_hints(step_decay.__wrapped__, include_extras=True)
     assert hints["decay_steps"] is Period
+
+
+@pytest.mark.parametrize(
+    "value",
+    [0.1, 1, np.float64(0.1), np.float16(0.1), jnp.bfloat16(0.1), jnp.asarray(0.1), jnp.int32(1)],
+    ids=lambda value: type(value).__name__ + str(getattr(value, "dtype", "")),
+)
+def test_whatever_a_formula_returns_the_rate_is_a_strong_float_of_the_steps_shape(value):
+    s = lr_optax.foreign(lambda step: value)
+    for rate in (s(3), jax.jit(s)(3), s(np.arange(3))):
+        assert rate.dtype == jnp.float32
+        assert not rate.weak_type
+    assert s(np.arange(3)).shape == (3,)
