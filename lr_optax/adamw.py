@@ -23,6 +23,9 @@ def adamw_timescale(rate: Rate, *, weight_decay: Rate) -> Number:
     Returns:
         Steps; infinite without weight decay.
 
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
     Example:
         >>> round(adamw_timescale(1e-3, weight_decay=0.1))
         10000
@@ -93,6 +96,9 @@ def proportional_weight_decay(
 
     Returns:
         A :class:`~lr_optax.Schedule` for the weight decay.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> from lr_optax import linear

@@ -19,6 +19,9 @@ def linear_scaling(rate: Rate, *, batch_size: Factor, base_batch_size: Factor) -
     Returns:
         The new rate.
 
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
     Example:
         >>> linear_scaling(0.1, batch_size=1024, base_batch_size=256)
         0.4
@@ -106,6 +109,9 @@ def beta_for_batch(beta: Fraction, *, batch_size: Factor, base_batch_size: Facto
     Returns:
         The new decay per step.
 
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
     Example:
         >>> round(beta_for_batch(0.95, batch_size=1, base_batch_size=512), 4)
         0.9999
@@ -151,6 +157,9 @@ def noise_scale_sgd(max_rate: Rate, *, batch_size: Factor, noise_scale: Factor) 
     Returns:
         The rate; half of ``max_rate`` at B = B_noise.
 
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
     Example:
         >>> noise_scale_sgd(0.4, batch_size=300, noise_scale=100)
         0.3
@@ -173,6 +182,9 @@ def noise_scale_adam(max_rate: Rate, *, batch_size: Factor, noise_scale: Factor)
 
     Returns:
         The rate. It rises like √B, peaks at B_noise, and falls again.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> noise_scale_adam(0.5, batch_size=400, noise_scale=100)

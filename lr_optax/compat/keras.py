@@ -1,11 +1,11 @@
 """The schedules of ``keras.optimizers.schedules``, with the values of Keras 3.15.
 
 The calls are the same but for ``name``; what is a boolean there must be given by name here.
-Keras computes in the type of ``initial_learning_rate``; the values here are those it has in
-double precision.
 
 Deliberate differences:
 
+* The tail of a cosine keeps its digits. Keras adds 1 to a cosine in float32, whatever the type of
+  ``initial_learning_rate``, and a hundredth before the end is off by 3e-5 of the rate.
 * ``CosineDecayRestarts`` begins every cycle on time. Keras finds the cycle by a rounded logarithm,
   and so, with ``t_mul=1.5`` and two steps in the first one, ends the second at 5 instead of
   beginning the third.

@@ -22,6 +22,9 @@ def foreign(step: Array, function: Callable[[Any], ArrayLike]) -> ArrayLike:
         function: from a step, an int32 or float32 array >= 0, to the rate. It is static: another
             function is another compilation.
 
+    Returns:
+        A :class:`~lr_optax.Schedule`.
+
     Raises:
         TypeError: ``function`` cannot be hashed, and so cannot be static.
 
