@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
 from lr_optax._numerics import phase, since, until
 from lr_optax._schedule import Schedule, schedule
-from lr_optax.hyperparameters import Boundaries, Count, Offset, Rate, Real, is_known
+from lr_optax.hyperparameters import Boundaries, Count, Offset, Rate, Real, exceeds
 from lr_optax.schedules.inner import Inner, Inners
 
 
@@ -189,9 +188,7 @@ def scale(step: Array, schedule: Inner, *, factor: Real) -> ArrayLike:
 
 
 def _ordered(*, min_value, max_value, **_: object) -> None:
-    if max_value is None or not is_known(min_value, max_value):
-        return
-    if np.any(np.asarray(min_value) > np.asarray(max_value)):
+    if max_value is not None and exceeds(min_value, max_value):
         raise ValueError(f"`min_value` must not exceed `max_value`, got {min_value} > {max_value}")
 
 

@@ -14,11 +14,11 @@ from jax.typing import ArrayLike, DTypeLike
 from lr_optax import shapes
 from lr_optax._numerics import as_float, blend, cycle, geometric, is_number, passed, progress, since
 from lr_optax._schedule import schedule
-from lr_optax.hyperparameters import Factor, Growth, Period, Rate, is_known
+from lr_optax.hyperparameters import Factor, Growth, Period, Rate, exceeds, is_known
 
 
 def _ordered(*, min_value, max_value, mode, gamma, **_: object) -> None:
-    if is_known(min_value, max_value) and np.any(np.asarray(min_value) > np.asarray(max_value)):
+    if exceeds(min_value, max_value):
         raise ValueError(f"`min_value` must not exceed `max_value`, got {min_value} > {max_value}")
     if mode != "exp_range" and is_known(gamma) and np.any(np.asarray(gamma) != 1):
         raise ValueError(f"`gamma` belongs to mode 'exp_range', got {gamma} with mode {mode!r}")
@@ -87,7 +87,7 @@ def cyclical(
 
 
 def _floor_below_peak(*, init_value, min_value, **_: object) -> None:
-    if is_known(init_value, min_value) and np.any(np.asarray(min_value) > np.asarray(init_value)):
+    if exceeds(min_value, init_value):
         raise ValueError(
             f"`min_value` must not exceed `init_value`, got {min_value} > {init_value}"
         )
