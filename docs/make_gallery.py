@@ -13,7 +13,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from lr_optax import catalogue
-from lr_optax.sight import plot
+from lr_optax.inspection import plots
 from lr_optax.text import example
 
 HERE = Path(__file__).parent
@@ -29,14 +29,11 @@ Made from the catalogue by `docs/make_gallery.py`. Which one to choose: [choose.
 ORDER = [
     "steps",
     "decay",
-    "budget",
     "anytime",
-    "staged",
+    "warmups",
     "recipes",
-    "stable",
-    "cyclical",
+    "stages",
     "cycles",
-    "oscillating",
     "tables",
 ]
 
@@ -79,7 +76,7 @@ def picture(name: str) -> str:
     if shown is None:
         return ""
     figure = Figure(figsize=(4.8, 2.2), layout="constrained")
-    plot.plot(shown, horizon(name), figure.add_subplot())
+    plots.plot(shown, horizon(name), figure.add_subplot())
     figure.savefig(PICTURES / f"{name}.png", dpi=75)
     return f"`{shown!r}`\n\n![{name}](gallery/{name}.png)\n\n"
 

@@ -14,7 +14,7 @@ except ModuleNotFoundError:
 
 if TYPE_CHECKING:
     from lr_optax import Schedule
-    from lr_optax.tasks.compare import Comparison
+    from lr_optax.demo.comparison import Comparison
 
 app = typer.Typer(
     help="Learning-rate schedules for JAX and Optax.",
@@ -67,8 +67,8 @@ def show(
     from rich.console import Console
     from rich.table import Table
 
-    from lr_optax.sight.check import check
-    from lr_optax.sight.table import key_points, sketch
+    from lr_optax.inspection.checks import check
+    from lr_optax.inspection.terminal import key_points, sketch
 
     schedule = _parse(text)
     table = Table("step", "rate", "", box=None, pad_edge=False)
@@ -81,10 +81,10 @@ def show(
     for warning in check(schedule, steps):
         console.print(f"! {warning}", soft_wrap=True)
     if png is not None:
-        from lr_optax.sight import plot
+        from lr_optax.inspection import plots
 
         _writable(png.parent)
-        plot.save(schedule, steps, png)
+        plots.save(schedule, steps, png)
         console.print(f"wrote {png}", soft_wrap=True)
 
 
@@ -117,7 +117,7 @@ def compare(
     added = {text: _parse(text) for text in schedule or ()}
     _writable(out)
 
-    from lr_optax.tasks import compare as task
+    from lr_optax.demo import comparison as task
 
     strategies = task.ROOTS | {text: task.shaped_like(s) for text, s in added.items()}
     columns = (
@@ -154,8 +154,8 @@ def _report(result: "Comparison", out: Path, seeds: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lr_optax.sight.plot import small_multiples
-    from lr_optax.tasks.compare import save_csv
+    from lr_optax.demo.comparison import save_csv
+    from lr_optax.inspection.plots import small_multiples
 
     table = Table("strategy", "best peak", "test loss", "test error", "gain", box=None)
     for row in result.rows:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from lr_optax._schedule import REGISTRY, Schedule
-from lr_optax._values import is_array
+from lr_optax._core.schedule import REGISTRY, Schedule
+from lr_optax._core.values import is_array
 from lr_optax.schedules import catalogue
 
 

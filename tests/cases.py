@@ -6,7 +6,7 @@ import jax
 
 import lr_optax
 import lr_optax.compat
-from lr_optax.shapes import Shape
+from lr_optax._core.shapes import Shape
 from lr_optax.text import example
 
 VARIANTS = {
@@ -30,15 +30,15 @@ VARIANTS = {
     "join, empty phase": "join((constant(0.1), constant(0.2), constant(0.3)), boundaries=(5, 5))",
     "shift, earlier": "shift(cosine_decay(0.1, decay_steps=20), steps=-5)",
     "clip, both": "clip(cosine_decay(0.1, decay_steps=20), min_value=0.02, max_value=0.08)",
-    "warmup, cosine": "warmup(constant(0.1), warmup_steps=9, init_value=0.01, warmup_shape='cosine')",
-    "warmup, exponential": "warmup(constant(0.1), warmup_steps=9, init_value=0.001, warmup_shape='exponential')",
-    "warmup, log": "warmup(linear(0.1, end_value=0.0, transition_steps=20), warmup_steps=9, warmup_shape='log')",
+    "warmup, cosine": "warmup(constant(0.1), warmup_steps=9, init_value=0.01, shape='cosine')",
+    "warmup, exponential": "warmup(constant(0.1), warmup_steps=9, init_value=0.001, shape='exponential')",
+    "warmup, log": "warmup(linear(0.1, end_value=0.0, transition_steps=20), warmup_steps=9, shape='log')",
     "warmup, (t + 1)/w": "warmup(linear(0.1, end_value=0.0, transition_steps=20), warmup_steps=9, lead=1)",
-    "untuned_warmup, exponential": "untuned_warmup(constant(0.1), beta2=0.9)",
+    "untuned_warmup, exponential": "untuned_warmup(constant(0.1), b2=0.9)",
     "natural_exp_decay, staircase": "natural_exp_decay(0.1, decay_rate=0.5, decay_steps=7, staircase=True)",
     "natural_exp_decay, level": "natural_exp_decay(0.1, decay_rate=0, decay_steps=7)",
     "power_law, capped": "power_law(0.01, batch_size=32.0, tokens_per_step=1e6)",
-    "k_decay, linear": "k_decay(0.1, decay_steps=13, k=1.5, end_value=0.01, decay_shape='linear')",
+    "k_decay, linear": "k_decay(0.1, decay_steps=13, k=1.5, end_value=0.01, shape='linear')",
     "k_decay, no length": "k_decay(0.1, decay_steps=0, k=0.5)",
     "budget_aware_decay, level": "budget_aware_decay(0.1, decay_steps=13, phi=0.0)",
     "tanh_decay, no length": "tanh_decay(0.1, decay_steps=0, end_value=0.01)",
@@ -52,27 +52,27 @@ VARIANTS = {
     "interpolate, one point": "interpolate((0.1,), boundaries=(3,))",
     "piecewise_constant, one": "piecewise_constant((0.1,), boundaries=())",
     "extend, not": "extend(linear(0.1, end_value=0.0, transition_steps=9), begin=3, steps=0)",
-    "repeat, warm-up": "repeat(warmup(linear(0.1, end_value=0.0, transition_steps=7), warmup_steps=3), period=10, factor=0.9)",
-    "cooldown_from, at once": "cooldown_from(constant(0.1), begin=5, decay_steps=0, end_value=0.01)",
+    "repeat, warm-up": "repeat(warmup(linear(0.1, end_value=0.0, transition_steps=7), warmup_steps=3), period=10, peak_decay=0.9)",
+    "cooldown_from, at once": "cooldown_from(constant(0.1), begin=5, cooldown_steps=0, end_value=0.01)",
     "infinite, annealed": "cooldown_from(infinite(0.1, constant_value=0.04, warmup_steps=5, cooldown_steps=9), "
-    "begin=20, decay_steps=9, end_value=0.001, decay_shape='exponential')",
+    "begin=20, cooldown_steps=9, end_value=0.001, shape='exponential')",
     "warmup_stable_decay, whole": "warmup_stable_decay(0.1, total_steps=13, cooldown_steps=13)",
     "one_cycle, three phases": "one_cycle(0.1, total_steps=40, warmup_steps=15, three_phase=True, shape='linear')",
     "one_cycle, no warm-up": "one_cycle(0.1, total_steps=40, warmup_steps=0)",
     "one_cycle_momentum, three phases": "one_cycle_momentum(0.9, total_steps=40, warmup_steps=15, three_phase=True)",
     "warmup_stable_decay_cycles, inverse": "warmup_stable_decay_cycles(0.1, boundaries=(10, 20, 40), cooldown_steps=4, "
-    "warmup_steps=3, rewarmup_steps=2, end_value=0.01, decay_shape='inverse')",
+    "warmup_steps=3, rewarmup_steps=2, end_value=0.01, shape='inverse')",
     "snapshot_cycles, uneven": "snapshot_cycles(0.1, total_steps=10, cycles=3, min_value=0.01)",
     "nested": "product((warmup(join((constant(0.1), step_decay(0.1, decay_rate=0.5, decay_steps=3)), "
     "boundaries=(6,)), warmup_steps=4), scale(cosine_decay(1.0, decay_steps=30), factor=2.0)))",
 }
 VARIANTS |= {
-    f"shaped_decay, {shape}": f"shaped_decay(0.1, decay_steps=13, end_value=0.001, decay_shape={shape!r})"
+    f"shaped_decay, {shape}": f"shaped_decay(0.1, decay_steps=13, end_value=0.001, shape={shape!r})"
     for shape in get_args(Shape)
 }
 
 CASES = {name: example(name) for name in lr_optax.catalogue()}
-CASES["foreign"] = lr_optax.foreign(lambda step: 0.1 / (1.0 + step.astype("float32")))
+CASES["from_function"] = lr_optax.from_function(lambda step: 0.1 / (1.0 + step.astype("float32")))
 CASES |= {name: lr_optax.parse(text) for name, text in VARIANTS.items()}
 
 UNTOLD = sorted(name for name, case in CASES.items() if case is None)
@@ -83,4 +83,4 @@ WITH_FLOATS = {
     for name, case in CASES.items()
     if any(isinstance(value, float) for value in case.hyperparameters.values())
 }
-TEXTUAL = {name: case for name, case in CASES.items() if name != "foreign"}
+TEXTUAL = {name: case for name, case in CASES.items() if name != "from_function"}

@@ -3,7 +3,7 @@
 import pytest
 
 from lr_optax import parse
-from lr_optax.sight.check import check
+from lr_optax.inspection.checks import check
 
 FINE = [
     "linear(0.1, end_value=0.0, transition_steps=1000)",

@@ -24,7 +24,7 @@ from lr_optax import (
     step_decay,
     warmup,
 )
-from lr_optax.hyperparameters import Factor, Period, Rate
+from lr_optax._core.arguments import Period, Positive, Rate
 
 
 def cosine():
@@ -32,7 +32,7 @@ def cosine():
 
 
 @schedule
-def sawtooth(step: Array, init_value: Rate, *, period: Period, floor: Factor = 0.5) -> Array:
+def sawtooth(step: Array, init_value: Rate, *, period: Period, floor: Positive = 0.5) -> Array:
     """A user's own schedule, in three lines."""
     return init_value * (1 - floor * ((step % period) / period))
 
@@ -254,7 +254,7 @@ def test_annotations_that_type_checkers_see():
     ids=lambda value: type(value).__name__ + str(getattr(value, "dtype", "")),
 )
 def test_whatever_a_formula_returns_the_rate_is_a_strong_float_of_the_steps_shape(value):
-    s = lr_optax.foreign(lambda step: value)
+    s = lr_optax.from_function(lambda step: value)
     for rate in (s(3), jax.jit(s)(3), s(np.arange(3))):
         assert rate.dtype == jnp.float32
         assert not rate.weak_type

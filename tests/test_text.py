@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lr_optax
-from lr_optax import Schedule, constant, foreign, from_dict, parse, to_dict
+from lr_optax import Schedule, constant, from_dict, from_function, parse, to_dict
 
 finite = st.floats(0, allow_infinity=False, allow_nan=False)
 lengths = st.integers(1, 10**12)
@@ -143,12 +143,13 @@ def test_foreign_functions_have_no_plain_form():
 
     s = lr_optax.warmup(mine, warmup_steps=3)
     with pytest.raises(
-        TypeError, match=r"`foreign\.function` = <function .*mine.*> has no form as plain data"
+        TypeError,
+        match=r"`from_function\.function` = <function .*mine.*> has no form as plain data",
     ):
         to_dict(s)
     with pytest.raises(ValueError, match="is not the text of a schedule"):
         parse(repr(s))
-    assert s.schedule == foreign(mine)
+    assert s.schedule == from_function(mine)
 
 
 def test_parse_wants_text():

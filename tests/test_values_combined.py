@@ -24,12 +24,12 @@ from lr_optax import (
     lookup,
     parse,
     repeat,
-    shapes,
     step_decay,
     stretch,
     switch,
     warmup,
 )
+from lr_optax._core import shapes
 
 STEPS = np.arange(200)
 
@@ -52,14 +52,14 @@ FORMULAS = {
     "add((constant(0.1), linear(0.3, end_value=0.0, transition_steps=1000000)))": lambda t: (
         mpf(0.1) + mpf(0.3) * (1 - min(mpf(t) / 10**6, 1))
     ),
-    "repeat(linear(0.1, end_value=0.0, transition_steps=1000), period=1500, factor=0.9)": (
+    "repeat(linear(0.1, end_value=0.0, transition_steps=1000), period=1500, peak_decay=0.9)": (
         lambda t: mpf(0.9) ** (t // 1500) * mpf(0.1) * (1 - min(mpf(t % 1500) / 1000, 1))
     ),
     "extend(linear(0.1, end_value=0.0, transition_steps=1000), begin=400, steps=1000000)": (
         lambda t: mpf(0.1) * (1 - min(mpf(min(t, 400) + max(t - 400 - 10**6, 0)) / 1000, 1))
     ),
     "cooldown_from(inverse_time_decay(0.1, decay_rate=1, decay_steps=100), begin=500, "
-    "decay_steps=1000000)": lambda t: (
+    "cooldown_steps=1000000)": lambda t: (
         mpf(0.1) / (1 + mpf(min(t, 500)) / 100) * (1 - min(max(mpf(t - 500), 0) / 10**6, 1))
     ),
 }
@@ -121,7 +121,7 @@ def test_extend_and_cooldown_leave_the_past_as_it_was():
     np.testing.assert_array_equal(longer(past), s(past))
     np.testing.assert_array_equal(longer(1000 + STEPS[40:]), s(STEPS[40:]))
     for shape in typing.get_args(shapes.Shape):
-        ended = cooldown_from(s, begin=40, decay_steps=30, end_value=0.001, decay_shape=shape)
+        ended = cooldown_from(s, begin=40, cooldown_steps=30, end_value=0.001, shape=shape)
         np.testing.assert_array_equal(ended(past), s(past))
         assert ended(70) == ended(LAST) == np.float32(0.001)
         assert (np.diff(ended(np.arange(40, 71))) < 0).all()
@@ -156,7 +156,7 @@ def test_stretched_schedules_run_at_another_pace(text):
 def test_stretch_says_what_it_cannot_do():
     with pytest.raises(TypeError, match="lookup has no lengths"):
         stretch(warmup(lookup(np.array([0.1, 0.2])), warmup_steps=3), 2)
-    with pytest.raises(TypeError, match="foreign has no lengths"):
+    with pytest.raises(TypeError, match="from_function has no lengths"):
         stretch(warmup(lambda t: 0.1, warmup_steps=3), 2)
     with pytest.raises(ValueError, match="`factor` must be a finite number > 0, got -1"):
         stretch(constant(0.1), -1)
@@ -192,7 +192,7 @@ def test_every_shape_has_a_name_and_falls():
         ("interpolate((0.1, 0.0), boundaries=(1, 2), shape='exponential')", "`values` must be > 0"),
         ("repeat(constant(0.1), period=0)", "`period` must be a whole number of steps >= 1"),
         ("switch((constant(0.1),), index=-1)", "`index` must be a whole number >= 0"),
-        ("cooldown_from(constant(0.1), begin=1, decay_steps=9, decay_shape='inverse')", "> 0"),
+        ("cooldown_from(constant(0.1), begin=1, cooldown_steps=9, shape='inverse')", "> 0"),
     ],
 )
 def test_errors_name_the_field_and_the_rule(text, message):

@@ -47,16 +47,16 @@ def hyperbola(t, T, U):
 
 FORMULAS = {
     **{
-        f"shaped_decay(0.1, decay_steps={T}, end_value={end}, decay_shape={name!r})": (
+        f"shaped_decay(0.1, decay_steps={T}, end_value={end}, shape={name!r})": (
             lambda t, f=f, T=T, end=end: blend(f(progress(t, T)), 0.1, end)
         )
         for name, f in SHAPES.items()
         for T, end in ((1000, 0.0), (10**6, 0.001), (2000000011, 0.0))
     },
-    "shaped_decay(0.1, decay_steps=1000000, end_value=1e-7, decay_shape='exponential')": lambda t: (
+    "shaped_decay(0.1, decay_steps=1000000, end_value=1e-7, shape='exponential')": lambda t: (
         mpf(0.1) * (mpf(1e-7) / mpf(0.1)) ** progress(t, 10**6)
     ),
-    "shaped_decay(0.1, decay_steps=1000000, end_value=0.001, decay_shape='inverse')": lambda t: (
+    "shaped_decay(0.1, decay_steps=1000000, end_value=0.001, shape='inverse')": lambda t: (
         1 / ((1 - progress(t, 10**6)) / mpf(0.1) + progress(t, 10**6) / mpf(0.001))
     ),
     "natural_exp_decay(0.1, decay_rate=0.7, decay_steps=1000003)": lambda t: (
@@ -95,7 +95,7 @@ FORMULAS = {
     "k_decay(0.1, decay_steps=1000000, k=1.5)": lambda t: (
         mpf(0.1) * cosine(progress(t, 10**6) ** mpf(1.5))
     ),
-    "k_decay(0.0, decay_steps=1000000, end_value=0.1, k=0.5, decay_shape='linear')": lambda t: (
+    "k_decay(0.0, decay_steps=1000000, end_value=0.1, k=0.5, shape='linear')": lambda t: (
         mpf(0.1) * mpmath.sqrt(progress(t, 10**6))
     ),
     "hyperbolic_decay(0.1, decay_steps=1000000, upper_bound=1000000)": lambda t: (
@@ -127,8 +127,8 @@ def test_accurate_at_any_step(text):
 @given(T=st.integers(1, LAST), share=st.floats(0, 1), name=st.sampled_from(sorted(SHAPES)))
 def test_shapes_of_any_length_are_accurate(T, share, name):
     t = round(share * T)
-    falling = parse(f"shaped_decay(1.0, decay_steps={T}, decay_shape={name!r})")
-    rising = parse(f"shaped_decay(0.0, decay_steps={T}, end_value=1.0, decay_shape={name!r})")
+    falling = parse(f"shaped_decay(1.0, decay_steps={T}, shape={name!r})")
+    rising = parse(f"shaped_decay(0.0, decay_steps={T}, end_value=1.0, shape={name!r})")
     true = SHAPES[name](mpf(t) / T)
     for rate, exact in ((falling(t), true), (rising(t), 1 - true)):
         tolerance = 1e-6 if exact > 1e-6 else 1e-5
@@ -137,7 +137,7 @@ def test_shapes_of_any_length_are_accurate(T, share, name):
 
 ENDS = [
     *(
-        f"shaped_decay(0.1, decay_steps={{T}}, end_value={{end}}, decay_shape={name!r})"
+        f"shaped_decay(0.1, decay_steps={{T}}, end_value={{end}}, shape={name!r})"
         for name in (*SHAPES, "exponential", "inverse")
     ),
     "budget_aware_decay(0.1, decay_steps={T}, end_value={end}, phi=0.7)",
@@ -227,8 +227,8 @@ def test_noise_fades_as_in_tensorflow():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("shaped_decay(0.1, decay_steps=9, decay_shape='exponential')", "`end_value` must be > 0"),
-        ("shaped_decay(0.1, decay_steps=9, decay_shape='circle')", "must be 'linear' or 'cosine'"),
+        ("shaped_decay(0.1, decay_steps=9, shape='exponential')", "`end_value` must be > 0"),
+        ("shaped_decay(0.1, decay_steps=9, shape='circle')", "must be 'linear' or 'cosine'"),
         ("hyperbolic_decay(0.1, decay_steps=9, upper_bound=8)", "got 9 > 8"),
         ("tanh_decay(0.1, decay_steps=9, lower=-6.0)", "`lower` must be a finite number > 0"),
         ("k_decay(0.1, decay_steps=9, k=0)", "`k` must be a finite number > 0"),

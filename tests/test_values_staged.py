@@ -35,37 +35,37 @@ def exponential(x, a, b):
 
 
 FORMULAS = {
-    "warmup(constant(0.1), warmup_steps=1000, init_value=0.01, warmup_shape='cosine')": lambda t: (
+    "warmup(constant(0.1), warmup_steps=1000, init_value=0.01, shape='cosine')": lambda t: (
         mpf(0.01) + (mpf(0.1) - mpf(0.01)) * (1 - cosine(line(t, 0, 1, 1000)))
     ),
-    "warmup(constant(0.1), warmup_steps=1000, init_value=1e-6, warmup_shape='exponential')": (
+    "warmup(constant(0.1), warmup_steps=1000, init_value=1e-6, shape='exponential')": (
         lambda t: exponential(line(t, 0, 1, 1000), 1e-6, 0.1)
     ),
-    "warmup(constant(0.1), warmup_steps=1000003, warmup_shape='log')": lambda t: (
+    "warmup(constant(0.1), warmup_steps=1000003, shape='log')": lambda t: (
         mpf(0.1) * min(mpmath.log(t + 1) / mpmath.log(1000003), 1)
     ),
     "warmup(constant(0.1), warmup_steps=1000003, lead=1)": lambda t: (
         mpf(0.1) * min(mpf(t + 1) / 1000003, 1)
     ),
-    "untuned_warmup(constant(0.1), beta2=0.9999)": lambda t: (
+    "untuned_warmup(constant(0.1), b2=0.9999)": lambda t: (
         mpf(0.1) * (1 - mpmath.exp(-(1 - mpf(0.9999)) * (t + 1)))
     ),
-    "untuned_warmup(constant(0.1), beta2=0.9999, warmup_shape='linear')": lambda t: (
+    "untuned_warmup(constant(0.1), b2=0.9999, shape='linear')": lambda t: (
         mpf(0.1) * min((1 - mpf(0.9999)) / 2 * (t + 1), 1)
     ),
-    "warmup_cosine_decay(0.1, warmup_steps=1000, decay_steps=1000000, end_value=0.001)": lambda t: (
+    "warmup_cosine_decay(0.1, warmup_steps=1000, total_steps=1000000, end_value=0.001)": lambda t: (
         mpf(0.1) * t / 1000
         if t < 1000
         else mpf(0.001) + (mpf(0.1) - mpf(0.001)) * cosine(min(mpf(t - 1000) / (10**6 - 1000), 1))
     ),
-    "warmup_linear_decay(0.1, warmup_steps=1000, decay_steps=1000000)": lambda t: (
+    "warmup_linear_decay(0.1, warmup_steps=1000, total_steps=1000000)": lambda t: (
         mpf(0.1) * trapezoid(t, 10**6, 1000, 10**6 - 1000)
     ),
     "warmup_stable_decay(0.1, total_steps=1000000, cooldown_steps=900000, warmup_steps=100, "
-    "decay_shape='1-sqrt')": lambda t: (
+    "shape='1-sqrt')": lambda t: (
         mpf(0.1) * trapezoid(t, 10**6, 100, 900000, lambda x: 1 - mpmath.sqrt(x))
     ),
-    "warmup_stable_decay(0.1, total_steps=1000, cooldown_steps=990, decay_shape='cosine')": (
+    "warmup_stable_decay(0.1, total_steps=1000, cooldown_steps=990, shape='cosine')": (
         lambda t: mpf(0.1) * cosine(min(max(mpf(t - 10) / 990, 0), 1))
     ),
     "infinite(0.1, constant_value=0.04, warmup_steps=50, cooldown_steps=1000)": lambda t: (
@@ -78,7 +78,7 @@ FORMULAS = {
         if t < 50
         else mpf(0.1) * mpf(0.01) ** min(max(mpf(t - 100) / 900, 0), 1)
     ),
-    "multistep_811(0.1, decay_steps=1003, warmup_steps=10)": lambda t: (
+    "multistep_811(0.1, total_steps=1003, warmup_steps=10)": lambda t: (
         mpf(0.1) * t / 10
         if t < 10
         else mpf(0.1) / mpmath.sqrt(10) ** ((t >= mpf(1003) * 4 / 5) + (t >= mpf(1003) * 9 / 10))
@@ -140,7 +140,7 @@ def test_swa_rate_as_in_torch():
         ("linear", [1, 0.775, 0.55, 0.325, 0.1, 0.1]),
         ("cosine", [1, 0.868198, 0.55, 0.231802, 0.1]),
     ):
-        s = cooldown_from(constant(1.0), begin=3, decay_steps=4, end_value=0.1, decay_shape=shape)
+        s = cooldown_from(constant(1.0), begin=3, cooldown_steps=4, end_value=0.1, shape=shape)
         np.testing.assert_allclose(s(3 + np.arange(len(torch))), torch, rtol=2e-6)
 
 
@@ -167,7 +167,7 @@ def test_warmup_stable_decay_as_in_transformers(shape, fall):
         warmup_steps=5,
         init_value=0.1,
         end_value=0.1,
-        decay_shape=shape,
+        shape=shape,
     )
     t = np.arange(40)
     q = np.clip((t - 15) / 20, 0, 1)
@@ -184,7 +184,7 @@ def test_warmup_stable_decay_cycles_against_a_loop():
         warmup_steps=5,
         rewarmup_steps=4,
         end_value=low,
-        decay_shape="inverse",
+        shape="inverse",
     )
 
     def rate(t):
@@ -214,7 +214,7 @@ def test_snapshot_cycles_are_restarts_that_fill_the_run():
 @pytest.mark.parametrize("shape", ["linear", "cosine", "exponential", "log"])
 def test_every_warmup_ends_exactly_at_the_peak_under_jit(w, shape):
     decay = cosine_decay(0.3, decay_steps=100)
-    s = warmup(decay, warmup_steps=w, init_value=0.1, warmup_shape=shape)
+    s = warmup(decay, warmup_steps=w, init_value=0.1, shape=shape)
     start, peak, later = jax.jit(s)(np.array([0, w, w + 7]))
     assert start == np.float32(0.1) if w > 1 or shape != "log" else True
     assert peak == np.float32(0.3)
@@ -238,17 +238,17 @@ def test_noam_is_a_warmup_of_an_inverse_root():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("warmup_cosine_decay(0.1, warmup_steps=9, decay_steps=8)", "got 9 > 8"),
-        ("warmup_linear_decay(0.1, warmup_steps=9, decay_steps=8)", "got 9 > 8"),
+        ("warmup_cosine_decay(0.1, warmup_steps=9, total_steps=8)", "got 9 > 8"),
+        ("warmup_linear_decay(0.1, warmup_steps=9, total_steps=8)", "got 9 > 8"),
         (
             "warmup_stable_decay(0.1, total_steps=9, cooldown_steps=5, warmup_steps=5)",
             r"must fit into `total_steps`, got 5 \+ 5 > 9",
         ),
         (
-            "warmup_stable_decay(0.1, total_steps=9, cooldown_steps=5, decay_shape='exponential')",
+            "warmup_stable_decay(0.1, total_steps=9, cooldown_steps=5, shape='exponential')",
             "`end_value` must be > 0",
         ),
-        ("multistep_811(0.1, decay_steps=10, warmup_steps=9)", "over at 80 %"),
+        ("multistep_811(0.1, total_steps=10, warmup_steps=9)", "over at 80 %"),
         ("one_cycle(0.1, total_steps=9, warmup_steps=5, three_phase=True)", "2 times"),
         ("one_cycle(0.1, total_steps=9, warmup_steps=0.3)", "whole number of steps"),
         (
@@ -257,7 +257,7 @@ def test_noam_is_a_warmup_of_an_inverse_root():
         ),
         ("warmup_stable_decay_cycles(0.1, boundaries=(), cooldown_steps=6)", "at least one"),
         (
-            "warmup(constant(0.1), warmup_steps=5, warmup_shape='exponential')",
+            "warmup(constant(0.1), warmup_steps=5, shape='exponential')",
             "`init_value` must be > 0",
         ),
     ],

@@ -8,11 +8,12 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from lr_optax import shapes
-from lr_optax._numerics import as_float, blend, cycle, default_float, is_number, until
-from lr_optax._schedule import Schedule, schedule
-from lr_optax.hyperparameters import Factor, Rate
-from lr_optax.schedules import join, linear, shift
+from lr_optax._core import shapes
+from lr_optax._core.arguments import Positive, Rate
+from lr_optax._core.schedule import Schedule, schedule
+from lr_optax._core.steps import as_float, blend, cycle, default_float, is_number, until
+from lr_optax.schedules.combine import join, shift
+from lr_optax.schedules.decay import linear
 
 
 def warmed_up(schedule: Schedule, base_lr: Any, warmup_steps: Any, start: Any = 0.0) -> Schedule:
@@ -58,7 +59,7 @@ def portions(left: Array, gone: Array) -> tuple[Array, Array]:
 
 @schedule
 def cosine_wave(
-    step: Array, init_value: Rate, *, half_period: Factor, end_value: Rate = 0.0
+    step: Array, init_value: Rate, *, half_period: Positive, end_value: Rate = 0.0
 ) -> ArrayLike:
     """A cosine that falls and rises again, for ever: η(t) = η₁ + (η₀ − η₁)·½(1 + cos(πt/H)).
 

@@ -15,38 +15,33 @@ Deliberate differences:
 
 from typing import Any
 
-from lr_optax._numerics import is_number
-from lr_optax._parameters import validated
-from lr_optax._schedule import Schedule
-from lr_optax.hyperparameters import (
+from lr_optax._core.arguments import (
     Boundaries,
-    Factor,
     Fraction,
     Growth,
     Period,
+    Positive,
     Rate,
     Rates,
     Steps,
 )
-from lr_optax.schedules import (
-    add,
-    constant,
-    cosine_annealing,
-    cosine_decay,
-    exponential_decay,
-    inverse_time_decay,
-    piecewise_constant,
-    polynomial,
-    polynomial_cycles,
-    warmup,
-)
+from lr_optax._core.schedule import Schedule
+from lr_optax._core.signature import validated
+from lr_optax._core.steps import is_number
+from lr_optax.schedules.anytime import exponential_decay, inverse_time_decay
+from lr_optax.schedules.combine import add
+from lr_optax.schedules.cycles import cosine_annealing, polynomial_cycles
+from lr_optax.schedules.decay import cosine_decay, polynomial
+from lr_optax.schedules.steps import constant
+from lr_optax.schedules.tables import piecewise_constant
+from lr_optax.schedules.warmups import warmup
 
 
 @validated
 def ExponentialDecay(
     initial_learning_rate: Rate,
     decay_steps: Period,
-    decay_rate: Factor,
+    decay_rate: Positive,
     *,
     staircase: bool = False,
 ) -> Schedule:
@@ -142,7 +137,7 @@ def PolynomialDecay(
     initial_learning_rate: Rate,
     decay_steps: Period,
     end_learning_rate: Rate = 0.0001,
-    power: Factor = 1.0,
+    power: Positive = 1.0,
     *,
     cycle: bool = False,
 ) -> Schedule:
@@ -225,7 +220,7 @@ def CosineDecayRestarts(
     initial_learning_rate: Rate,
     first_decay_steps: Period,
     t_mul: Growth = 2.0,
-    m_mul: Factor = 1.0,
+    m_mul: Positive = 1.0,
     alpha: Fraction = 0.0,
 ) -> Schedule:
     """Half a cosine down, then a jump back up: η = b·(α + (1 − α)·m^i·½(1 + cos πx)) in cycle i.

@@ -10,10 +10,10 @@ import optax
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._parameters import validated
+from lr_optax._core.arguments import Count, Fraction, Period, Rate, Shrinking
+from lr_optax._core.signature import validated
 from lr_optax.feedback.policy import Policy, bind, collect, improves, real, whole
 from lr_optax.feedback.transform import transform
-from lr_optax.hyperparameters import Count, Fraction, Period, Rate, Shrinking
 
 
 class PlateauState(NamedTuple):

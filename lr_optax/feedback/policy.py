@@ -17,7 +17,7 @@ from jax import Array, lax
 from jax.tree_util import GetAttrKey
 from jax.typing import ArrayLike
 
-from lr_optax._values import is_array
+from lr_optax._core.values import is_array
 
 
 @final

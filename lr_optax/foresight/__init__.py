@@ -1,3 +1,3 @@
 """Choose a schedule before the compute is spent."""
 
-from lr_optax.foresight.sweep import sweep as sweep
+from lr_optax.foresight.sweeping import sweep as sweep

@@ -1,12 +1,125 @@
 """Decays that need no horizon: a rate that goes on falling for ever."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._numerics import as_float, cycle, exponential, is_number
-from lr_optax._schedule import schedule
-from lr_optax.hyperparameters import Factor, Period, Rate
+from lr_optax._core.arguments import Period, Positive, Rate, is_known
+from lr_optax._core.schedule import schedule
+from lr_optax._core.steps import (
+    as_float,
+    cycle,
+    exponential,
+    geometric,
+    is_number,
+)
+
+
+def _ends_beyond(*, init_value, decay_rate, end_value, **_: object) -> None:
+    if end_value is None or not is_known(init_value, decay_rate, end_value):
+        return
+    init_value, decay_rate, end_value = map(np.asarray, (init_value, decay_rate, end_value))
+    if np.any(np.where(decay_rate < 1, end_value > init_value, end_value < init_value)):
+        raise ValueError(
+            f"`end_value` must lie where the rate goes, below `init_value` for a `decay_rate` < 1 "
+            f"and above it otherwise, got {end_value} with {init_value} and {decay_rate}"
+        )
+
+
+@schedule(check=_ends_beyond)
+def exponential_decay(
+    step: Array,
+    init_value: Rate,
+    *,
+    decay_rate: Positive,
+    decay_steps: Period,
+    staircase: bool = False,
+    end_value: Rate | None = None,
+) -> ArrayLike:
+    """The rate falls by a factor over every so many steps: η(t) = η₀·α^(t/t₀).
+
+    Args:
+        init_value: η₀, the rate at step 0, >= 0.
+        decay_rate: α, the factor over ``decay_steps``, > 0; above 1 the rate grows.
+        decay_steps: t₀, steps, >= 1.
+        staircase: whether the exponent is rounded down, ⌊t/t₀⌋, as in :func:`step_decay`.
+        end_value: where the rate stops, a floor if α < 1 and a ceiling if α > 1; None for never.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or ``end_value`` lies on the wrong side
+            of ``init_value``.
+
+    Example:
+        >>> s = exponential_decay(0.1, decay_rate=0.96, decay_steps=1000)
+        >>> print(s(0), s(500), s(1000), s(50_000))
+        0.1 0.09797959 0.096 0.012988579
+        >>> print(s.replace(staircase=True)(1999), s.replace(end_value=0.05)(100_000))
+        0.096 0.05
+
+    When to use it:
+        When each step should shrink the rate by the same share, whatever the horizon; with a rate
+        above 1 as the ramp of a learning-rate range test.
+
+    Reference:
+        Z. Li, S. Arora, "An Exponential Learning Rate Schedule for Deep Learning", 2019,
+        arXiv:1910.07454.
+    """
+    if staircase:
+        drops, _ = cycle(step, decay_steps)
+        rate = init_value * geometric(decay_rate, drops)
+    else:
+        rate = init_value * geometric(decay_rate, step, decay_steps)
+    if end_value is None:
+        return rate
+    falls = jnp.asarray(decay_rate) < 1
+    return jnp.where(falls, jnp.maximum(rate, end_value), jnp.minimum(rate, end_value))
+
+
+@schedule
+def inverse_time_decay(
+    step: Array,
+    init_value: Rate,
+    *,
+    decay_rate: Rate,
+    decay_steps: Period,
+    staircase: bool = False,
+) -> ArrayLike:
+    """The rate falls with the inverse of time: η(t) = η₀/(1 + k·t/T).
+
+    Args:
+        init_value: η₀, the rate at step 0, >= 0.
+        decay_rate: k, the slope of the denominator over ``decay_steps``, >= 0; 0 keeps the rate.
+        decay_steps: T, steps, >= 1. At t = T the rate is η₀/(1 + k).
+        staircase: whether t/T is rounded down.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`. It goes on falling for ever.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = inverse_time_decay(0.1, decay_rate=1.0, decay_steps=10)
+        >>> print(s(0), s(10), s(30))
+        0.1 0.05 0.025
+
+    When to use it:
+        Where theory asks for a rate like 1/t, as for strongly convex problems, or when the
+        horizon is not known.
+
+    Reference:
+        H. Robbins, S. Monro, "A Stochastic Approximation Method", Annals of Mathematical
+        Statistics 22(3), 1951.
+    """
+    if staircase:
+        time = as_float(cycle(step, decay_steps)[0])
+    else:
+        time = as_float(step) / jnp.maximum(as_float(decay_steps), 1)
+    return init_value / (1 + decay_rate * time)
 
 
 @schedule
@@ -121,8 +234,8 @@ def power_law(
     step: Array,
     max_value: Rate,
     *,
-    batch_size: Factor,
-    tokens_per_step: Factor,
+    batch_size: Positive,
+    tokens_per_step: Positive,
     amplitude: Rate = 4.6,
     exponent: Rate = 0.51,
 ) -> ArrayLike:

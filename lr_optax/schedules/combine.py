@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._numerics import phase, since, until
-from lr_optax._schedule import Schedule, schedule
-from lr_optax.hyperparameters import Boundaries, Count, Offset, Rate, Real, exceeds
+from lr_optax._core.arguments import Boundaries, Count, Offset, Rate, Real, exceeds
+from lr_optax._core.schedule import Schedule, schedule
+from lr_optax._core.steps import phase, since, until
 from lr_optax.schedules.inner import Inner, Inners
 
 

@@ -1,130 +1,27 @@
-"""Smooth decays: to an end value over a length, or for ever."""
+"""Decays over a known number of steps, then level."""
+
+import math
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax import shapes
-from lr_optax._numerics import (
+from lr_optax._core import shapes
+from lr_optax._core.arguments import Count, Number, Period, Positive, Rate, Steps, exceeds
+from lr_optax._core.schedule import schedule
+from lr_optax._core.steps import (
     as_float,
     blend,
-    cycle,
-    geometric,
+    is_number,
+    noise,
     progress,
 )
-from lr_optax._schedule import schedule
-from lr_optax.hyperparameters import Factor, Period, Rate, Steps, is_known
-
-
-def _ends_beyond(*, init_value, decay_rate, end_value, **_: object) -> None:
-    if end_value is None or not is_known(init_value, decay_rate, end_value):
-        return
-    init_value, decay_rate, end_value = map(np.asarray, (init_value, decay_rate, end_value))
-    if np.any(np.where(decay_rate < 1, end_value > init_value, end_value < init_value)):
-        raise ValueError(
-            f"`end_value` must lie where the rate goes, below `init_value` for a `decay_rate` < 1 "
-            f"and above it otherwise, got {end_value} with {init_value} and {decay_rate}"
-        )
-
-
-@schedule(check=_ends_beyond)
-def exponential_decay(
-    step: Array,
-    init_value: Rate,
-    *,
-    decay_rate: Factor,
-    decay_steps: Period,
-    staircase: bool = False,
-    end_value: Rate | None = None,
-) -> ArrayLike:
-    """The rate falls by a factor over every so many steps: η(t) = η₀·α^(t/t₀).
-
-    Args:
-        init_value: η₀, the rate at step 0, >= 0.
-        decay_rate: α, the factor over ``decay_steps``, > 0; above 1 the rate grows.
-        decay_steps: t₀, steps, >= 1.
-        staircase: whether the exponent is rounded down, ⌊t/t₀⌋, as in :func:`step_decay`.
-        end_value: where the rate stops, a floor if α < 1 and a ceiling if α > 1; None for never.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule, or ``end_value`` lies on the wrong side
-            of ``init_value``.
-
-    Example:
-        >>> s = exponential_decay(0.1, decay_rate=0.96, decay_steps=1000)
-        >>> print(s(0), s(500), s(1000), s(50_000))
-        0.1 0.09797959 0.096 0.012988579
-        >>> print(s.replace(staircase=True)(1999), s.replace(end_value=0.05)(100_000))
-        0.096 0.05
-
-    When to use it:
-        When each step should shrink the rate by the same share, whatever the horizon; with a rate
-        above 1 as the ramp of a learning-rate range test.
-
-    Reference:
-        Z. Li, S. Arora, "An Exponential Learning Rate Schedule for Deep Learning", 2019,
-        arXiv:1910.07454.
-    """
-    if staircase:
-        drops, _ = cycle(step, decay_steps)
-        rate = init_value * geometric(decay_rate, drops)
-    else:
-        rate = init_value * geometric(decay_rate, step, decay_steps)
-    if end_value is None:
-        return rate
-    falls = jnp.asarray(decay_rate) < 1
-    return jnp.where(falls, jnp.maximum(rate, end_value), jnp.minimum(rate, end_value))
 
 
 @schedule
-def inverse_time_decay(
-    step: Array,
-    init_value: Rate,
-    *,
-    decay_rate: Rate,
-    decay_steps: Period,
-    staircase: bool = False,
+def linear(
+    step: Array, init_value: Rate, *, end_value: Rate = 0.0, transition_steps: Steps
 ) -> ArrayLike:
-    """The rate falls with the inverse of time: η(t) = η₀/(1 + k·t/T).
-
-    Args:
-        init_value: η₀, the rate at step 0, >= 0.
-        decay_rate: k, the slope of the denominator over ``decay_steps``, >= 0; 0 keeps the rate.
-        decay_steps: T, steps, >= 1. At t = T the rate is η₀/(1 + k).
-        staircase: whether t/T is rounded down.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on falling for ever.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
-    Example:
-        >>> s = inverse_time_decay(0.1, decay_rate=1.0, decay_steps=10)
-        >>> print(s(0), s(10), s(30))
-        0.1 0.05 0.025
-
-    When to use it:
-        Where theory asks for a rate like 1/t, as for strongly convex problems, or when the
-        horizon is not known.
-
-    Reference:
-        H. Robbins, S. Monro, "A Stochastic Approximation Method", Annals of Mathematical
-        Statistics 22(3), 1951.
-    """
-    if staircase:
-        time = as_float(cycle(step, decay_steps)[0])
-    else:
-        time = as_float(step) / jnp.maximum(as_float(decay_steps), 1)
-    return init_value / (1 + decay_rate * time)
-
-
-@schedule
-def linear(step: Array, init_value: Rate, *, end_value: Rate, transition_steps: Steps) -> ArrayLike:
     """A straight line from one rate to another, then level: η(t) = η₀ + (η₁ − η₀)·min(t/T, 1).
 
     Args:
@@ -156,7 +53,12 @@ def linear(step: Array, init_value: Rate, *, end_value: Rate, transition_steps: 
 
 @schedule
 def polynomial(
-    step: Array, init_value: Rate, *, end_value: Rate, power: Factor, transition_steps: Steps
+    step: Array,
+    init_value: Rate,
+    *,
+    end_value: Rate = 0.0,
+    power: Positive,
+    transition_steps: Steps,
 ) -> ArrayLike:
     """A power of what is left: η(t) = η₁ + (η₀ − η₁)·(1 − t/T)^p, then η₁.
 
@@ -195,7 +97,7 @@ def cosine_decay(
     *,
     decay_steps: Steps,
     end_value: Rate = 0.0,
-    exponent: Factor = 1.0,
+    exponent: Positive = 1.0,
 ) -> ArrayLike:
     """Half a cosine: η(t) = η₁ + (η₀ − η₁)·(½(1 + cos(πt/T)))^p, then η₁.
 
@@ -226,3 +128,312 @@ def cosine_decay(
     """
     weights = shapes.cosine(*progress(step, decay_steps))
     return blend(shapes.power(weights, exponent), init_value, end_value)
+
+
+def _positive_ends(*, init_value, end_value, shape, **_: object) -> None:
+    shapes.check_ends(shape, init_value=init_value, end_value=end_value)
+
+
+@schedule(check=_positive_ends)
+def shaped_decay(
+    step: Array,
+    init_value: Rate,
+    *,
+    decay_steps: Steps,
+    end_value: Rate = 0.0,
+    shape: shapes.Shape,
+) -> ArrayLike:
+    """A decay of any shape by name: η(t) = η₁ + (η₀ − η₁)·f(t/T), then η₁.
+
+    With x = t/T, f is 1 − x for "linear", ½(1 + cos πx) for "cosine", 2(1 − x) − ½(1 + cos πx)
+    for "mirror_cosine", 1 − √x for "1-sqrt", 1 − x² for "square", (1 − x)^1.5 for "sqrt_cube",
+    (1 − x)/(1 − x/2) for "rex". For "exponential" the rate is η₀^(1−x)·η₁^x, and for "inverse"
+    1/((1 − x)/η₀ + x/η₁).
+
+    Args:
+        init_value: η₀, the rate at step 0, >= 0.
+        decay_steps: T, steps, >= 0; at 0 the rate is ``end_value`` at once.
+        end_value: η₁, the rate from ``decay_steps`` on, >= 0. For "exponential" and "inverse"
+            both rates must be > 0.
+        shape: the name of the shape.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = shaped_decay(0.1, decay_steps=16, shape="1-sqrt")
+        >>> print(s(0), s(4), s(9), s(16))
+        0.1 0.05 0.025 0.0
+        >>> s = shaped_decay(0.1, decay_steps=4, end_value=0.001, shape="exponential")
+        >>> print(s(0), s(2), s(4))
+        0.1 0.01 0.001
+
+    When to use it:
+        To compare shapes, or for one that has no name of its own here. In the cooldown of a
+        language model "1-sqrt" is a good first choice; over a whole run "rex" does well when the
+        budget is small.
+
+    Reference:
+        A. Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training
+        Durations", 2024, arXiv:2405.18392; J. Chen, C. Wolfe, A. Kyrillidis, "REX: Revisiting
+        Budgeted Training with an Improved Schedule", 2021, arXiv:2107.04197.
+    """
+    return shapes.between(shape, progress(step, decay_steps), init_value, end_value)
+
+
+@schedule
+def budget_aware_decay(
+    step: Array, init_value: Rate, *, decay_steps: Steps, end_value: Rate = 0.0, phi: Rate = 2.0
+) -> ArrayLike:
+    """A cosine bent by one number: η(t) = η₁ + (η₀ − η₁)·2c/(2c + φ·(1 − c)), c = ½(1 + cos πt/T).
+
+    Args:
+        init_value: η₀, the rate at step 0, >= 0.
+        decay_steps: T, steps, >= 0; at 0 the rate is ``end_value`` at once.
+        end_value: η₁, the rate from ``decay_steps`` on, >= 0.
+        phi: φ >= 0; 2 is a cosine, less keeps the rate high for longer, more lets it fall early.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = budget_aware_decay(0.1, decay_steps=10, phi=6.0)
+        >>> print(s(0), s(5), s(10))
+        0.1 0.025 0.0
+
+    When to use it:
+        With a fixed budget, to tune the shape of a decay by one number; the authors tie φ to how
+        badly conditioned the problem is.
+
+    Reference:
+        A. Tang et al., "Stepsize Anything: A Unified Learning Rate Schedule for
+        Budgeted-Iteration Training", 2025, arXiv:2505.24452.
+    """
+    falling, risen = shapes.cosine(*progress(step, decay_steps))
+    weights = shapes.shares(2 * falling, risen * phi)
+    return blend(weights, init_value, end_value)
+
+
+@schedule
+def tanh_decay(
+    step: Array,
+    init_value: Rate,
+    *,
+    decay_steps: Steps,
+    end_value: Rate = 0.0,
+    lower: Positive = 6.0,
+    upper: Positive = 3.0,
+) -> ArrayLike:
+    """A falling tanh: η(t) = η₁ + (η₀ − η₁)·(tanh U − tanh x)/(tanh U + tanh L), x = (L+U)t/T − L.
+
+    Args:
+        init_value: η₀, the rate at step 0, >= 0.
+        decay_steps: T, steps, >= 0; at 0 the rate is ``end_value`` at once.
+        end_value: η₁, the rate from ``decay_steps`` on, >= 0.
+        lower: L > 0, how far out on the flat side the tanh begins; more keeps the rate for longer.
+        upper: U > 0, how far out it ends.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = tanh_decay(0.1, decay_steps=10, lower=3.0, upper=3.0)
+        >>> print(s(0), s(5), s(10))
+        0.1 0.05 0.0
+
+    When to use it:
+        To keep a high rate for most of a run and then let it fall smoothly. The original ends
+        above ``end_value``, since its tanh never reaches 1; this one is stretched to reach it.
+
+    Reference:
+        B. Y. Hsueh, W. Li, I.-C. Wu, "Stochastic Gradient Descent with Hyperbolic-Tangent Decay on
+        Classification", 2018, arXiv:1806.01593.
+    """
+    weights = shapes.tanh(*progress(step, decay_steps), -lower, upper)
+    return blend(weights, init_value, end_value)
+
+
+@schedule(check=_positive_ends)
+def k_decay(
+    step: Array,
+    init_value: Rate,
+    *,
+    decay_steps: Steps,
+    end_value: Rate = 0.0,
+    k: Positive,
+    shape: shapes.Shape = "cosine",
+) -> ArrayLike:
+    """A decay whose clock is bent: η(t) = η₁ + (η₀ − η₁)·f((t/T)^k), f a cosine unless named.
+
+    Args:
+        init_value: η₀, the rate at step 0, >= 0.
+        decay_steps: T, steps, >= 0; at 0 the rate is ``end_value`` at once.
+        end_value: η₁, the rate from ``decay_steps`` on, >= 0.
+        k: k > 0; 1 changes nothing, above 1 the fall comes late.
+        shape: the name of the shape, as in :func:`shaped_decay`.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = k_decay(0.1, decay_steps=10, k=2, shape="linear")
+        >>> print(s(0), s(5), s(10))
+        0.1 0.075 0.0
+
+    When to use it:
+        To shift a decay that works to later or earlier in the run, by one number.
+
+    Reference:
+        T. Zhang, W. Li, "k-decay: A New Method for Learning Rate Schedule", 2020,
+        arXiv:2004.05909.
+    """
+    weights = shapes.delayed(progress(step, decay_steps), k)
+    return shapes.between(shape, weights, init_value, end_value)
+
+
+def _within_bound(*, init_value, decay_steps, upper_bound, min_value, exponential: bool) -> None:
+    if exceeds(decay_steps, upper_bound):
+        raise ValueError(
+            f"`decay_steps` must not exceed `upper_bound`, got {decay_steps} > {upper_bound}"
+        )
+    if exponential:
+        shapes.check_ends("exponential", init_value=init_value, min_value=min_value)
+
+
+@schedule(check=_within_bound)
+def hyperbolic_decay(
+    step: Array,
+    init_value: Rate,
+    *,
+    decay_steps: Steps,
+    upper_bound: Period,
+    min_value: Rate = 0.0,
+    exponential: bool = False,
+) -> ArrayLike:
+    """The start of a hyperbola that hardly depends on the horizon.
+
+    With f(t) = √((T − t)/U·(2 − (T + t)/U)) and d = f(0) − f(t), η(t) = η₀ − (η₀ − η_min)·d, or,
+    exponentially, η₀·(η_min/η₀)^d.
+
+    Args:
+        init_value: η₀, the rate at step 0, >= 0.
+        decay_steps: T, steps, >= 0; then the rate is held.
+        upper_bound: U >= T, steps, the longest horizon in question, >= 1.
+        min_value: η_min, the rate at t = T if T = U, >= 0. A shorter run ends above it.
+        exponential: whether the logarithm of the rate falls so; then both rates must be > 0.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or T exceeds U.
+
+    Example:
+        >>> s = hyperbolic_decay(0.1, decay_steps=10, upper_bound=10)
+        >>> print(s(0), s(4), s(10))
+        0.1 0.06 0.0
+        >>> s = hyperbolic_decay(0.1, decay_steps=8, upper_bound=10, min_value=0.01)
+        >>> print(s(0), s(8))
+        0.1 0.01181837
+
+    When to use it:
+        To tune on short runs and then train for longer: the first steps keep their rates when T
+        changes and U does not.
+
+    Reference:
+        T.-G. Kim, "HyperbolicLR: Epoch Insensitive Learning Rate Scheduler", 2024,
+        arXiv:2407.15200.
+    """
+    if is_number(decay_steps) and is_number(upper_bound):
+        share = decay_steps / upper_bound
+    else:
+        share = jnp.minimum(as_float(decay_steps) / jnp.maximum(as_float(upper_bound), 1), 1)
+    weights = shapes.hyperbolic(*progress(step, decay_steps), share)
+    return shapes.between(
+        "exponential" if exponential else "linear", weights, init_value, min_value
+    )
+
+
+@schedule
+def linear_cosine_decay(
+    step: Array,
+    init_value: Rate,
+    *,
+    decay_steps: Steps,
+    num_periods: Rate = 0.5,
+    alpha: Rate = 0.0,
+    beta: Rate = 0.001,
+    initial_variance: Rate | None = None,
+    variance_decay: Rate = 0.55,
+    seed: Count = 0,
+) -> ArrayLike:
+    """A line times a cosine, with noise on the line if wanted.
+
+    η(t) = η₀·((α + 1 − x + ε)·½(1 + cos 2πnx) + β), x = min(t/T, 1), never below 0, where ε is
+    normal with variance v/(1 + min(t, T))^k, drawn anew at every step.
+
+    Args:
+        init_value: η₀, >= 0; the rate at step 0 is η₀·(1 + α + β).
+        decay_steps: T, steps, >= 0; then the rate is held. With the default ``num_periods`` it is
+            η₀·β there.
+        num_periods: n >= 0, periods of the cosine over T.
+        alpha: α >= 0, raises the line.
+        beta: β >= 0, a floor, in units of η₀.
+        initial_variance: v >= 0, the variance of the noise at step 0; None for no noise.
+        variance_decay: k >= 0, how fast it falls.
+        seed: chooses the noise, which is a function of seed and step alone.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = linear_cosine_decay(0.1, decay_steps=10)
+        >>> print(s(0), s(5), s(10))
+        0.1001 0.0251 0.0001
+
+    When to use it:
+        To reproduce results that used it: it came out of a search over formulas for optimizers.
+
+    Reference:
+        I. Bello, B. Zoph, V. Vasudevan, Q. V. Le, "Neural Optimizer Search with Reinforcement
+        Learning", 2017, arXiv:1709.07417.
+    """
+    left, gone = progress(step, decay_steps)
+    # ½(1 + cos 2πnx) = sin²(π(½ − nx)), counted in turns from the nearer end.
+    from_start, from_end = 0.5 - _turn(num_periods * gone), _turn(num_periods * left)
+    turns = jnp.where(gone < left, from_start, _turn(0.5 - num_periods) + from_end)
+    wave = jnp.sin(math.pi * _turn(turns)) ** 2
+    line = alpha + left
+    if initial_variance is not None:
+        time = jnp.minimum(as_float(step), as_float(decay_steps))
+        line = line + _root(initial_variance) * noise(seed, step) * (1 + time) ** (
+            -0.5 * as_float(variance_decay)
+        )
+    return init_value * jnp.maximum(line * wave + beta, 0)
+
+
+def _turn(turns: Number) -> Number:
+    """What a number of turns leaves to whole ones."""
+    return turns - jnp.round(turns)
+
+
+def _root(value: ArrayLike) -> ArrayLike:
+    if is_number(value):
+        return math.sqrt(value)
+    value = as_float(value)
+    return jnp.where(value > 0, jnp.sqrt(jnp.where(value > 0, value, 1)), 0)

@@ -6,13 +6,13 @@ from typing import Annotated, Any, ParamSpec, cast
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._schedule import Schedule, schedule
+from lr_optax._core.schedule import Schedule, schedule
 
 P = ParamSpec("P")
 
 
 @schedule
-def foreign(step: Array, function: Callable[[Any], ArrayLike]) -> ArrayLike:
+def from_function(step: Array, function: Callable[[Any], ArrayLike]) -> ArrayLike:
     """Any other function of the step, such as a schedule of Optax: ``function(step)``.
 
     Combinators wrap what they are given in this, so it is seldom written. It has no text form and
@@ -29,7 +29,7 @@ def foreign(step: Array, function: Callable[[Any], ArrayLike]) -> ArrayLike:
         TypeError: ``function`` cannot be hashed, and so cannot be static.
 
     Example:
-        >>> s = foreign(lambda step: 1 / (step + 1))
+        >>> s = from_function(lambda step: 1 / (step + 1))
         >>> print(s(0), s(1), s(3))
         1.0 0.5 0.25
     """
@@ -42,11 +42,11 @@ class AsSchedule:
     words = "a schedule or a function of the step"
 
     def accept(self, value: Any) -> Schedule:
-        """See :class:`lr_optax.hyperparameters.Check`."""
+        """See :class:`lr_optax._core.arguments.Check`."""
         if isinstance(value, Schedule):
             return value
         if callable(value):
-            return foreign(cast(Callable[[Any], ArrayLike], value))
+            return from_function(cast(Callable[[Any], ArrayLike], value))
         remedy = (
             f" (a constant rate is constant({value}))" if isinstance(value, int | float) else ""
         )
@@ -57,7 +57,7 @@ class AsSchedules:
     """An annotation: one or more schedules."""
 
     def accept(self, value: Any) -> tuple[Schedule, ...]:
-        """See :class:`lr_optax.hyperparameters.Check`."""
+        """See :class:`lr_optax._core.arguments.Check`."""
         if not isinstance(value, Sequence) or isinstance(value, str) or not value:
             raise TypeError(f"must be a sequence of one or more schedules, got {value!r}")
         return tuple(AsSchedule().accept(item) for item in value)

@@ -7,10 +7,10 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from lr_optax import shapes
-from lr_optax._numerics import as_float, blend, geometric
-from lr_optax._schedule import schedule
-from lr_optax.hyperparameters import Count, Factor, Rate, exceeds
+from lr_optax._core import shapes
+from lr_optax._core.arguments import Count, Positive, Rate, exceeds
+from lr_optax._core.schedule import schedule
+from lr_optax._core.steps import as_float, blend, geometric
 
 _SILVER = 1 + math.sqrt(2)
 
@@ -58,7 +58,7 @@ def _curvatures_are_ordered(*, min_curvature, max_curvature, doublings) -> None:
 
 @schedule(check=_curvatures_are_ordered)
 def chebyshev(
-    step: Array, min_curvature: Factor, *, max_curvature: Factor, doublings: Count
+    step: Array, min_curvature: Positive, *, max_curvature: Positive, doublings: Count
 ) -> ArrayLike:
     """Chebyshev steps in fractal order: η(t) = 1/(½(M + m) − ½(M − m)·cos(π(σ_t + ½)/T)), T = 2^k.
 

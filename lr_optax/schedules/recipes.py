@@ -1,6 +1,6 @@
 """Whole runs in one line: warm-up, what comes after it, and the end.
 
-The formula of a recipe is a composition of other schedules, called on the step. ``decay_steps``
+The formula of a recipe is a composition of other schedules, called on the step. ``total_steps``
 is the length of the whole run, warm-up included.
 """
 
@@ -8,23 +8,23 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._numerics import as_float, is_number, until
-from lr_optax._schedule import schedule
-from lr_optax.hyperparameters import Factor, Period, Rate, Steps, exceeds
+from lr_optax._core.arguments import Period, Positive, Rate, Steps, exceeds
+from lr_optax._core.schedule import schedule
+from lr_optax._core.steps import as_float, is_number, until
 from lr_optax.schedules.anytime import inverse_sqrt_decay
 from lr_optax.schedules.decay import cosine_decay, linear
 from lr_optax.schedules.inner import unchecked
-from lr_optax.schedules.staged import warmup
+from lr_optax.schedules.warmups import warmup
 
 _linear, _cosine = unchecked(linear), unchecked(cosine_decay)
 _warmup, _inverse_sqrt = unchecked(warmup), unchecked(inverse_sqrt_decay)
 
 
-def _fits(*, warmup_steps, decay_steps, **_: object) -> None:
-    if exceeds(warmup_steps, decay_steps):
+def _fits(*, warmup_steps, total_steps, **_: object) -> None:
+    if exceeds(warmup_steps, total_steps):
         raise ValueError(
-            f"`warmup_steps` is part of `decay_steps` and must not exceed it, "
-            f"got {warmup_steps} > {decay_steps}"
+            f"`warmup_steps` is part of `total_steps` and must not exceed it, "
+            f"got {warmup_steps} > {total_steps}"
         )
 
 
@@ -34,17 +34,17 @@ def warmup_cosine_decay(
     peak_value: Rate,
     *,
     warmup_steps: Steps,
-    decay_steps: Steps,
+    total_steps: Steps,
     init_value: Rate = 0.0,
     end_value: Rate = 0.0,
-    exponent: Factor = 1.0,
+    exponent: Positive = 1.0,
 ) -> ArrayLike:
     """A line up to the peak, then half a cosine down: :func:`warmup` of :func:`cosine_decay`.
 
     Args:
         peak_value: the rate at t = w, >= 0.
         warmup_steps: w, steps, >= 0; 0 for no warm-up.
-        decay_steps: T >= w, steps of the whole run, warm-up included.
+        total_steps: T >= w, steps of the whole run, warm-up included.
         init_value: the rate at step 0, >= 0.
         end_value: the rate from T on, >= 0.
         exponent: > 0, the power the cosine is raised to.
@@ -56,7 +56,7 @@ def warmup_cosine_decay(
         TypeError, ValueError: an argument breaks its rule, or the warm-up is longer than the run.
 
     Example:
-        >>> s = warmup_cosine_decay(0.1, warmup_steps=10, decay_steps=110)
+        >>> s = warmup_cosine_decay(0.1, warmup_steps=10, total_steps=110)
         >>> print(s(0), s(5), s(10), s(60), s(110))
         0.0 0.05 0.1 0.05 0.0
 
@@ -69,7 +69,7 @@ def warmup_cosine_decay(
         arXiv:1608.03983; P. Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1
         Hour", 2017, arXiv:1706.02677.
     """
-    length = decay_steps - warmup_steps
+    length = total_steps - warmup_steps
     decay = _cosine(peak_value, decay_steps=length, end_value=end_value, exponent=exponent)
     return _warmup(decay, warmup_steps=warmup_steps, init_value=init_value)(step)
 
@@ -80,7 +80,7 @@ def warmup_linear_decay(
     peak_value: Rate,
     *,
     warmup_steps: Steps,
-    decay_steps: Steps,
+    total_steps: Steps,
     init_value: Rate = 0.0,
     end_value: Rate = 0.0,
 ) -> ArrayLike:
@@ -89,7 +89,7 @@ def warmup_linear_decay(
     Args:
         peak_value: the rate at t = w, >= 0.
         warmup_steps: w, steps, >= 0; 0 for no warm-up.
-        decay_steps: T >= w, steps of the whole run, warm-up included.
+        total_steps: T >= w, steps of the whole run, warm-up included.
         init_value: the rate at step 0, >= 0.
         end_value: the rate from T on, >= 0.
 
@@ -100,7 +100,7 @@ def warmup_linear_decay(
         TypeError, ValueError: an argument breaks its rule, or the warm-up is longer than the run.
 
     Example:
-        >>> s = warmup_linear_decay(0.1, warmup_steps=10, decay_steps=110)
+        >>> s = warmup_linear_decay(0.1, warmup_steps=10, total_steps=110)
         >>> print(s(0), s(10), s(60), s(110))
         0.0 0.1 0.05 0.0
 
@@ -112,15 +112,15 @@ def warmup_linear_decay(
         S. Bergsma et al., "Straight to Zero: Why Linearly Decaying the Learning Rate to Zero Works
         Best for LLMs", 2025, arXiv:2502.15938.
     """
-    decay = _linear(peak_value, end_value=end_value, transition_steps=decay_steps - warmup_steps)
+    decay = _linear(peak_value, end_value=end_value, transition_steps=total_steps - warmup_steps)
     return _warmup(decay, warmup_steps=warmup_steps, init_value=init_value)(step)
 
 
-def _warmup_before_drops(*, warmup_steps, decay_steps, **_: object) -> None:
-    if exceeds(warmup_steps, decay_steps - decay_steps // 5):
+def _warmup_before_drops(*, warmup_steps, total_steps, **_: object) -> None:
+    if exceeds(warmup_steps, total_steps - total_steps // 5):
         raise ValueError(
-            f"`warmup_steps` must be over at 80 % of `decay_steps`, "
-            f"got {warmup_steps} of {decay_steps}"
+            f"`warmup_steps` must be over at 80 % of `total_steps`, "
+            f"got {warmup_steps} of {total_steps}"
         )
 
 
@@ -129,7 +129,7 @@ def multistep_811(
     step: Array,
     peak_value: Rate,
     *,
-    decay_steps: Steps,
+    total_steps: Steps,
     warmup_steps: Steps = 0,
     init_value: Rate = 0.0,
 ) -> ArrayLike:
@@ -137,7 +137,7 @@ def multistep_811(
 
     Args:
         peak_value: the rate of the first stage, >= 0.
-        decay_steps: T, steps of the whole run, warm-up included, >= 0. Drops come at T − ⌊T/5⌋
+        total_steps: T, steps of the whole run, warm-up included, >= 0. Drops come at T − ⌊T/5⌋
             and T − ⌊T/10⌋.
         warmup_steps: steps up, >= 0, over at 80 % of T.
         init_value: the rate at step 0, >= 0.
@@ -149,7 +149,7 @@ def multistep_811(
         TypeError, ValueError: an argument breaks its rule, or the warm-up is too long.
 
     Example:
-        >>> s = multistep_811(0.1, decay_steps=100, warmup_steps=5)
+        >>> s = multistep_811(0.1, total_steps=100, warmup_steps=5)
         >>> print(s(0), s(5), s(79), s(80), s(90))
         0.0 0.1 0.1 0.03162278 0.01
 
@@ -161,14 +161,14 @@ def multistep_811(
         DeepSeek-AI, "DeepSeek LLM: Scaling Open-Source Language Models with Longtermism", 2024,
         arXiv:2401.02954, section 2.3.
     """
-    first, second = decay_steps - decay_steps // 5, decay_steps - decay_steps // 10
+    first, second = total_steps - total_steps // 5, total_steps - total_steps // 10
     level = jnp.where(until(first, step) <= 0, peak_value * 10**-0.5, peak_value)
     level = jnp.where(until(second, step) <= 0, peak_value * 0.1, level)
     return _warmup(lambda _: level, warmup_steps=warmup_steps, init_value=init_value)(step)
 
 
 @schedule
-def noam(step: Array, factor: Rate, *, model_size: Factor, warmup_steps: Period) -> ArrayLike:
+def noam(step: Array, factor: Rate, *, model_size: Positive, warmup_steps: Period) -> ArrayLike:
     """The transformer's own: η(t) = c·d^−½·min(t^−½, t·w^−1.5).
 
     Args:

@@ -6,21 +6,23 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax import shapes
-from lr_optax._numerics import cycle, geometric, is_number, phase, progress, since, until
-from lr_optax._schedule import REGISTRY, Schedule, schedule
-from lr_optax.hyperparameters import Boundaries, Factor, Offset, Period, Rate, Steps
+from lr_optax._core import shapes
+from lr_optax._core.arguments import Boundaries, Offset, Period, Positive, Rate, Steps
+from lr_optax._core.schedule import REGISTRY, Schedule, schedule
+from lr_optax._core.steps import cycle, geometric, is_number, phase, progress, since, until
 from lr_optax.schedules.inner import Inner
 
 
 @schedule
-def repeat(step: Array, schedule: Inner, *, period: Period, factor: Factor = 1.0) -> ArrayLike:
+def repeat(
+    step: Array, schedule: Inner, *, period: Period, peak_decay: Positive = 1.0
+) -> ArrayLike:
     """A schedule from its start again and again: η(t) = c^⌊t/T⌋·s(t mod T).
 
     Args:
         schedule: s, a schedule or another function of the step.
         period: T, steps after which it begins again, >= 1.
-        factor: c > 0, the height of each cycle over the last one's.
+        peak_decay: c > 0, the height of each cycle over the last one's.
 
     Returns:
         A :class:`~lr_optax.Schedule`. It goes on for ever.
@@ -30,7 +32,7 @@ def repeat(step: Array, schedule: Inner, *, period: Period, factor: Factor = 1.0
 
     Example:
         >>> from lr_optax import linear, repeat
-        >>> s = repeat(linear(0.4, end_value=0.0, transition_steps=4), period=4, factor=0.5)
+        >>> s = repeat(linear(0.4, end_value=0.0, transition_steps=4), period=4, peak_decay=0.5)
         >>> print(s(0), s(3), s(4), s(6), s(8))
         0.4 0.1 0.2 0.1 0.1
 
@@ -43,7 +45,7 @@ def repeat(step: Array, schedule: Inner, *, period: Period, factor: Factor = 1.0
         2018, arXiv:1803.05407.
     """
     index, position = cycle(step, period)
-    return geometric(factor, index) * schedule(position)
+    return geometric(peak_decay, index) * schedule(position)
 
 
 @schedule
@@ -80,8 +82,8 @@ def extend(step: Array, schedule: Inner, *, begin: Steps, steps: Steps) -> Array
     return schedule(phase(step, 0, begin) + since(begin + steps, step))
 
 
-def _positive_end(*, end_value, decay_shape, **_: object) -> None:
-    shapes.check_ends(decay_shape, end_value=end_value)
+def _positive_end(*, end_value, shape, **_: object) -> None:
+    shapes.check_ends(shape, end_value=end_value)
 
 
 @schedule(check=_positive_end)
@@ -90,28 +92,28 @@ def cooldown_from(
     schedule: Inner,
     *,
     begin: Steps,
-    decay_steps: Steps,
+    cooldown_steps: Steps,
     end_value: Rate = 0.0,
-    decay_shape: shapes.Shape = "linear",
+    shape: shapes.Shape = "linear",
 ) -> ArrayLike:
     """Anneal from wherever a schedule is: η(t) = s(t) for t <= b, then from s(b) to the end value.
 
     Args:
         schedule: s, a schedule or another function of the step.
         begin: b, the last step at which it counts.
-        decay_steps: how many steps later the end value is reached, >= 0.
+        cooldown_steps: how many steps later the end value is reached, >= 0.
         end_value: the rate from then on, >= 0; > 0 for the shapes "exponential" and "inverse".
-        decay_shape: one of :data:`lr_optax.shapes.Shape`, such as "linear", "cosine", "1-sqrt".
+        shape: one of :data:`lr_optax.typing.Shape`, such as "linear", "cosine", "1-sqrt".
 
     Returns:
-        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step b + ``decay_steps`` on.
+        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step b + ``cooldown_steps`` on.
 
     Raises:
         TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> from lr_optax import constant, cooldown_from
-        >>> s = cooldown_from(constant(0.1), begin=10, decay_steps=4)
+        >>> s = cooldown_from(constant(0.1), begin=10, cooldown_steps=4)
         >>> print(s(0), s(10), s(12), s(14))
         0.1 0.1 0.05 0.0
 
@@ -124,8 +126,8 @@ def cooldown_from(
         Durations", 2024, arXiv:2405.18392.
     """
     level = schedule(phase(step, 0, begin))
-    weights = progress(since(begin, step), decay_steps)
-    falling = shapes.between(decay_shape, weights, level, end_value)
+    weights = progress(since(begin, step), cooldown_steps)
+    falling = shapes.between(shape, weights, level, end_value)
     return jnp.where(until(begin, step) > 0, level, falling)
 
 
@@ -157,7 +159,7 @@ def stretch(schedule: Schedule, factor: float) -> Schedule:
     """
     if not factor > 0:
         raise ValueError(f"stretch: `factor` must be a finite number > 0, got {factor}")
-    if schedule.name in ("lookup", "foreign"):
+    if schedule.name in ("lookup", "from_function"):
         raise TypeError(f"stretch: {schedule.name} has no lengths that could be stretched")
     hints = REGISTRY[schedule.name].parameters.hints
     return schedule.replace(

@@ -5,9 +5,9 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._numerics import as_float, cycle, default_float, geometric, is_number, passed
-from lr_optax._schedule import schedule
-from lr_optax.hyperparameters import Boundaries, Factor, Period, Rate
+from lr_optax._core.arguments import Boundaries, Period, Positive, Rate
+from lr_optax._core.schedule import schedule
+from lr_optax._core.steps import as_float, cycle, default_float, geometric, is_number, passed
 
 
 @schedule
@@ -42,7 +42,7 @@ def constant(step: Array, value: Rate) -> ArrayLike:
 
 @schedule
 def step_decay(
-    step: Array, init_value: Rate, *, decay_rate: Factor, decay_steps: Period
+    step: Array, init_value: Rate, *, decay_rate: Positive, decay_steps: Period
 ) -> ArrayLike:
     """A staircase: the rate is multiplied by a factor every so many steps, η(t) = η₀·γ^⌊t/T⌋.
 
@@ -76,7 +76,7 @@ def step_decay(
 
 @schedule
 def multistep_decay(
-    step: Array, init_value: Rate, *, decay_rate: Factor, boundaries: Boundaries
+    step: Array, init_value: Rate, *, decay_rate: Positive, boundaries: Boundaries
 ) -> ArrayLike:
     """The rate is multiplied by a factor at chosen steps: η(t) = η₀·γ^(number of boundaries <= t).
 

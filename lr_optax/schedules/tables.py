@@ -9,10 +9,10 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
-from lr_optax import shapes
-from lr_optax._numerics import as_float, default_float, is_number, passed, progress, since
-from lr_optax._schedule import Schedule, schedule
-from lr_optax.hyperparameters import Boundaries, Rate, Rates
+from lr_optax._core import shapes
+from lr_optax._core.arguments import Boundaries, Rate, Rates
+from lr_optax._core.schedule import Schedule, schedule
+from lr_optax._core.steps import as_float, default_float, is_number, passed, progress, since
 
 
 def _one_boundary_less(*, values, boundaries, **_: object) -> None:
@@ -73,7 +73,7 @@ def interpolate(
         boundaries: b_0, b_1, ..., the steps at which they are reached, in ascending order, as many
             as rates. Between two equal ones the rate jumps. They count up to 2³¹ − 1.
         shape: how the rate gets from one to the next, "linear", "cosine" or another of
-            :data:`lr_optax.shapes.Shape`.
+            :data:`lr_optax.typing.Shape`.
 
     Returns:
         A :class:`~lr_optax.Schedule`, exactly v_i at step b_i.

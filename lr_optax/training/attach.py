@@ -13,8 +13,8 @@ from jax import Array
 from jax.typing import ArrayLike
 from optax.schedules import StatefulSchedule
 
-from lr_optax._numerics import as_float
-from lr_optax._values import is_leaf
+from lr_optax._core.steps import as_float
+from lr_optax._core.values import is_leaf
 
 
 class HyperparamsState(NamedTuple):

@@ -7,7 +7,7 @@ import jax
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._numerics import as_float
+from lr_optax._core.steps import as_float
 from lr_optax.feedback.policy import is_feedback, unwrapped
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from jax.typing import ArrayLike
 
-from lr_optax._numerics import as_float
-from lr_optax._schedule import Schedule
+from lr_optax._core.schedule import Schedule
+from lr_optax._core.steps import as_float
 from lr_optax.schedules.combine import scale, shift
 from lr_optax.training.read import read_hyperparams, steps_taken
 
@@ -52,7 +52,7 @@ def continue_from(
         ...     _, state = tx.update(jnp.ones(3), state)
         >>> s = continue_from(state, linear(1.0, end_value=0.0, transition_steps=4))
         >>> s
-        scale(shift(linear(1.0, end_value=0.0, transition_steps=4), steps=10), factor=0.25)
+        scale(shift(linear(1.0, transition_steps=4), steps=10), factor=0.25)
         >>> print(s(10), s(12), s(14))
         0.25 0.125 0.0
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from lr_optax._numerics import is_number
-from lr_optax._parameters import validated
-from lr_optax._schedule import Schedule
+from lr_optax._core.arguments import Count, Growth, Period, Positive, Rate, Real, Steps
+from lr_optax._core.schedule import Schedule
+from lr_optax._core.signature import validated
+from lr_optax._core.steps import is_number
 from lr_optax.compat._shared import running, warmed_up
 from lr_optax.compat.timm.formulas import timm_cosine, timm_poly, timm_tanh
-from lr_optax.hyperparameters import Count, Factor, Growth, Period, Rate, Real, Steps
-from lr_optax.schedules import warmup
+from lr_optax.schedules.warmups import warmup
 
 
 def with_warmup(
@@ -27,13 +27,13 @@ def CosineLRScheduler(
     t_initial: Period,
     lr_min: Rate = 0.0,
     cycle_mul: Growth = 1.0,
-    cycle_decay: Factor = 1.0,
+    cycle_decay: Positive = 1.0,
     cycle_limit: Count = 1,
     warmup_t: Steps = 0,
     warmup_lr_init: Rate = 0.0,
     *,
     warmup_prefix: bool = False,
-    k_decay: Factor = 1.0,
+    k_decay: Positive = 1.0,
 ) -> Schedule:
     """Cycles of half a cosine, then the lowest rate; see :func:`timm_cosine`.
 
@@ -79,16 +79,16 @@ def CosineLRScheduler(
 def PolyLRScheduler(
     base_lr: Rate,
     t_initial: Period,
-    power: Factor = 0.5,
+    power: Positive = 0.5,
     lr_min: Rate = 0.0,
     cycle_mul: Growth = 1.0,
-    cycle_decay: Factor = 1.0,
+    cycle_decay: Positive = 1.0,
     cycle_limit: Count = 1,
     warmup_t: Steps = 0,
     warmup_lr_init: Rate = 0.0,
     *,
     warmup_prefix: bool = False,
-    k_decay: Factor = 1.0,
+    k_decay: Positive = 1.0,
 ) -> Schedule:
     """Cycles of a power of what is left, then the lowest rate; see :func:`timm_poly`.
 
@@ -140,7 +140,7 @@ def TanhLRScheduler(
     ub: Real = 3.0,
     lr_min: Rate = 0.0,
     cycle_mul: Growth = 1.0,
-    cycle_decay: Factor = 1.0,
+    cycle_decay: Positive = 1.0,
     cycle_limit: Count = 1,
     warmup_t: Steps = 0,
     warmup_lr_init: Rate = 0.0,

@@ -4,20 +4,20 @@ from typing import Any, Literal
 
 import optax
 
-from lr_optax._parameters import validated
-from lr_optax._schedule import Schedule
+from lr_optax._core.arguments import Boundaries, Count, Period, Positive, Rate, Steps
+from lr_optax._core.schedule import Schedule
+from lr_optax._core.signature import validated
 from lr_optax.compat._shared import at_least
 from lr_optax.compat.timm.cycles import with_warmup
 from lr_optax.compat.torch import ReduceLROnPlateau
-from lr_optax.hyperparameters import Boundaries, Count, Factor, Period, Rate, Steps
-from lr_optax.schedules import multistep_decay, step_decay
+from lr_optax.schedules.steps import multistep_decay, step_decay
 
 
 @validated
 def StepLRScheduler(
     base_lr: Rate,
     decay_t: Period,
-    decay_rate: Factor = 1.0,
+    decay_rate: Positive = 1.0,
     warmup_t: Steps = 0,
     warmup_lr_init: Rate = 0.0,
     *,
@@ -55,7 +55,7 @@ def StepLRScheduler(
 def MultiStepLRScheduler(
     base_lr: Rate,
     decay_t: Boundaries,
-    decay_rate: Factor = 1.0,
+    decay_rate: Positive = 1.0,
     warmup_t: Steps = 0,
     warmup_lr_init: Rate = 0.0,
     *,
@@ -93,8 +93,8 @@ def MultiStepLRScheduler(
 
 @validated
 def PlateauLRScheduler(
-    base_lr: Factor,
-    decay_rate: Factor = 0.1,
+    base_lr: Positive,
+    decay_rate: Positive = 0.1,
     patience_t: Count = 10,
     threshold: Rate = 1e-4,
     cooldown_t: Count = 0,

@@ -6,11 +6,11 @@ from typing import Any
 
 import optax
 
-from lr_optax._schedule import Schedule
+from lr_optax._core.schedule import Schedule
 from lr_optax.compat.timm.cycles import CosineLRScheduler, PolyLRScheduler, TanhLRScheduler
 from lr_optax.compat.timm.decay import MultiStepLRScheduler, PlateauLRScheduler, StepLRScheduler
 from lr_optax.compat.timm.stages import WSDLRScheduler
-from lr_optax.schedules import constant
+from lr_optax.schedules.steps import constant
 
 _NAMES = "cosine, tanh, step, constant, multistep, plateau, poly, wsd, rsqrt, none"
 _CYCLIC = {"cosine": CosineLRScheduler, "tanh": TanhLRScheduler, "poly": PolyLRScheduler}

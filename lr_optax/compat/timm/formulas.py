@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax import shapes
-from lr_optax._numerics import as_float, blend, geometric, is_number, progress
-from lr_optax._schedule import schedule
-from lr_optax.hyperparameters import Count, Factor, Fraction, Growth, Period, Rate, Real, Steps
-from lr_optax.schedules.cyclical import _growing_cycles
+from lr_optax._core import shapes
+from lr_optax._core.arguments import Count, Fraction, Growth, Period, Positive, Rate, Real, Steps
+from lr_optax._core.schedule import schedule
+from lr_optax._core.steps import as_float, blend, geometric, is_number, progress
+from lr_optax.schedules.cycles import _growing_cycles
 
 
 @schedule
@@ -23,9 +23,9 @@ def timm_cosine(
     t_initial: Period,
     lr_min: Rate = 0.0,
     cycle_mul: Growth = 1.0,
-    cycle_decay: Factor = 1.0,
+    cycle_decay: Positive = 1.0,
     cycle_limit: Count = 1,
-    k_decay: Factor = 1.0,
+    k_decay: Positive = 1.0,
 ) -> ArrayLike:
     """Cycles of half a cosine: η_min + ½(b·d^i − η_min)(1 + cos πx^k), then η_min.
 
@@ -68,12 +68,12 @@ def timm_poly(
     base_lr: Rate,
     *,
     t_initial: Period,
-    power: Factor = 0.5,
+    power: Positive = 0.5,
     lr_min: Rate = 0.0,
     cycle_mul: Growth = 1.0,
-    cycle_decay: Factor = 1.0,
+    cycle_decay: Positive = 1.0,
     cycle_limit: Count = 1,
-    k_decay: Factor = 1.0,
+    k_decay: Positive = 1.0,
 ) -> ArrayLike:
     """Cycles of a power of what is left: η_min + (b·d^i − η_min)(1 − x^k)^p, then η_min.
 
@@ -121,7 +121,7 @@ def timm_tanh(
     ub: Real = 3.0,
     lr_min: Rate = 0.0,
     cycle_mul: Growth = 1.0,
-    cycle_decay: Factor = 1.0,
+    cycle_decay: Positive = 1.0,
     cycle_limit: Count = 1,
 ) -> ArrayLike:
     """Cycles of a falling tanh: η_min + ½(b·d^i − η_min)(1 − tanh(l + (u − l)x)), then η_min.

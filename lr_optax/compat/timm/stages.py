@@ -6,24 +6,17 @@ from typing import Any, Literal, cast, get_args
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from lr_optax._numerics import as_step, is_number, progress
-from lr_optax._parameters import validated
-from lr_optax._schedule import Schedule
+from lr_optax._core.arguments import Period, Positive, Rate, Steps, exceeds
+from lr_optax._core.schedule import Schedule
+from lr_optax._core.signature import validated
+from lr_optax._core.steps import as_step, is_number, progress
 from lr_optax.compat.timm.cycles import with_warmup
 from lr_optax.compat.timm.formulas import timm_exp_decay
-from lr_optax.hyperparameters import Factor, Period, Rate, Steps, exceeds
-from lr_optax.schedules import (
-    add,
-    clip,
-    constant,
-    foreign,
-    inverse_power_decay,
-    join,
-    k_decay,
-    product,
-    scale,
-    shaped_decay,
-)
+from lr_optax.schedules.anytime import inverse_power_decay
+from lr_optax.schedules.combine import add, clip, join, product, scale
+from lr_optax.schedules.decay import k_decay, shaped_decay
+from lr_optax.schedules.inner import from_function
+from lr_optax.schedules.steps import constant
 
 Decay = Literal["linear", "1-sqrt", "cosine", "power", "exp"]
 
@@ -36,10 +29,10 @@ def WSDLRScheduler(
     lr_min: Rate = 0.0,
     stable_fn: Literal["constant", "rsqrt", "power"] = "constant",
     stable_timescale: Period | None = None,
-    stable_power: Factor = 0.5,
+    stable_power: Positive = 0.5,
     decay_fn: Decay | Callable[[Any], ArrayLike] = "1-sqrt",
-    decay_power: Factor = 0.5,
-    decay_ratio: Factor = 0.1,
+    decay_power: Positive = 0.5,
+    decay_ratio: Positive = 0.1,
     warmup_t: Steps = 0,
     warmup_lr_init: Rate = 0.0,
 ) -> Schedule:
@@ -120,9 +113,9 @@ def _decay(
     ratio: Any,
 ) -> Schedule:
     if callable(decay_fn):
-        return foreign(lambda t: start + (end - start) * (1 - decay_fn(_gone(t, steps))))
+        return from_function(lambda t: start + (end - start) * (1 - decay_fn(_gone(t, steps))))
     if decay_fn == "power":
-        return k_decay(start, decay_steps=steps, end_value=end, k=power, decay_shape="linear")
+        return k_decay(start, decay_steps=steps, end_value=end, k=power, shape="linear")
     if decay_fn == "exp":
         return timm_exp_decay(start, decay_steps=steps, end_value=end, decay_ratio=ratio)
     if decay_fn not in get_args(Decay):
@@ -130,7 +123,7 @@ def _decay(
         raise ValueError(
             f"WSDLRScheduler: `decay_fn` must be {names} or a function, got {decay_fn!r}"
         )
-    return shaped_decay(start, decay_steps=steps, end_value=end, decay_shape=decay_fn)
+    return shaped_decay(start, decay_steps=steps, end_value=end, shape=decay_fn)
 
 
 def _gone(step: Any, steps: Any) -> Any:

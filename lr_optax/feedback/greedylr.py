@@ -9,10 +9,10 @@ import optax
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._parameters import validated
+from lr_optax._core.arguments import Count, Fraction, Growth, Period, Rate, Shrinking, is_known
+from lr_optax._core.signature import validated
 from lr_optax.feedback.policy import Policy, bind, collect, improves, real, whole
 from lr_optax.feedback.transform import transform
-from lr_optax.hyperparameters import Count, Fraction, Growth, Period, Rate, Shrinking, is_known
 
 
 class GreedyState(NamedTuple):

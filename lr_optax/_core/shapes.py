@@ -15,8 +15,8 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._numerics import as_float, blend, is_number
-from lr_optax.hyperparameters import is_known
+from lr_optax._core.arguments import is_known
+from lr_optax._core.steps import as_float, blend, is_number
 
 Weights = tuple[Array, Array]
 

@@ -26,9 +26,9 @@ from lr_optax import (
     tabulate,
     warmup,
 )
+from lr_optax.demo import digits
+from lr_optax.demo.digits import Strategy
 from lr_optax.foresight import sweep
-from lr_optax.tasks import digits
-from lr_optax.tasks.digits import Strategy
 
 PEAKS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.5)
 SEEDS = 8

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args,
 
 import numpy as np
 
-from lr_optax.hyperparameters import show
+from lr_optax._core.arguments import show
 
 P = ParamSpec("P")
 R = TypeVar("R")

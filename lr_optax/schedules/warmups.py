@@ -6,15 +6,15 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax import shapes
-from lr_optax._numerics import as_float, blend, progress, since, until
-from lr_optax._schedule import schedule
-from lr_optax.hyperparameters import Fraction, Rate, Steps
+from lr_optax._core import shapes
+from lr_optax._core.arguments import Fraction, Rate, Steps
+from lr_optax._core.schedule import schedule
+from lr_optax._core.steps import as_float, blend, progress, since, until
 from lr_optax.schedules.inner import Inner
 
 
-def _positive_start(*, warmup_shape, init_value, **_: object) -> None:
-    shapes.check_ends(warmup_shape, init_value=init_value)
+def _positive_start(*, shape, init_value, **_: object) -> None:
+    shapes.check_ends(shape, init_value=init_value)
 
 
 @schedule(check=_positive_start)
@@ -24,7 +24,7 @@ def warmup(
     *,
     warmup_steps: Steps,
     init_value: Rate = 0.0,
-    warmup_shape: Literal["linear", "cosine", "exponential", "log"] = "linear",
+    shape: Literal["linear", "cosine", "exponential", "log"] = "linear",
     lead: Steps = 0,
 ) -> ArrayLike:
     """A rise to where a schedule starts, then the schedule from its own step 0.
@@ -38,7 +38,7 @@ def warmup(
         warmup_steps: w, steps, >= 0; 0 for no warm-up. The schedule ends that much later.
         init_value: η₀, the rate where the rise begins, >= 0. At the default the first update
             changes nothing. It must be > 0 for "exponential". A start factor f is f·s(0) here.
-        warmup_shape: how the rate rises.
+        shape: how the rate rises.
         lead: l, steps the rise is ahead; 1 for the convention (t + 1)/w, in which the first update
             counts and the peak comes at t = w − 1. Ignored by "log", which begins like that.
 
@@ -63,11 +63,11 @@ def warmup(
         arXiv:1706.02677, section 2.2.
     """
     rate = schedule(since(warmup_steps, step))  # during the rise, s(0)
-    if warmup_shape == "log":
+    if shape == "log":
         rise = blend(_logarithm(step, warmup_steps), init_value, rate)
     else:
         weights = progress(since(-lead, step), warmup_steps)
-        rise = shapes.between(warmup_shape, weights, init_value, rate)
+        rise = shapes.between(shape, weights, init_value, rate)
     return jnp.where(until(warmup_steps, step) > 0, rise, rate)
 
 
@@ -82,8 +82,8 @@ def untuned_warmup(
     step: Array,
     schedule: Inner,
     *,
-    beta2: Fraction = 0.999,
-    warmup_shape: Literal["exponential", "linear"] = "exponential",
+    b2: Fraction = 0.999,
+    shape: Literal["exponential", "linear"] = "exponential",
 ) -> ArrayLike:
     """A factor on a schedule's start that follows from Adam's β₂ alone.
 
@@ -91,9 +91,9 @@ def untuned_warmup(
 
     Args:
         schedule: s, a schedule or another function of the step; it runs on meanwhile.
-        beta2: β₂ in [0, 1], the decay of Adam's average of squared gradients. 0.999 takes 2000
+        b2: β₂ in [0, 1], the decay of Adam's average of squared gradients. 0.999 takes 2000
             steps linearly; at 1 the rate stays 0.
-        warmup_shape: "exponential" never quite ends, "linear" ends after 2/(1 − β₂) steps.
+        shape: "exponential" never quite ends, "linear" ends after 2/(1 − β₂) steps.
 
     Returns:
         A :class:`~lr_optax.Schedule`.
@@ -103,7 +103,7 @@ def untuned_warmup(
 
     Example:
         >>> from lr_optax import constant, untuned_warmup
-        >>> s = untuned_warmup(constant(0.1), beta2=0.99, warmup_shape="linear")
+        >>> s = untuned_warmup(constant(0.1), b2=0.99, shape="linear")
         >>> print(s(0), s(99), s(199), s(1000))
         0.0005 0.05 0.1 0.1
 
@@ -114,6 +114,6 @@ def untuned_warmup(
         J. Ma, D. Yarats, "On the Adequacy of Untuned Warmup for Adaptive Optimization", 2019,
         arXiv:1910.04209.
     """
-    time = (1 - beta2) * (as_float(step) + 1)
-    factor = jnp.minimum(time / 2, 1) if warmup_shape == "linear" else -jnp.expm1(-time)
+    time = (1 - b2) * (as_float(step) + 1)
+    factor = jnp.minimum(time / 2, 1) if shape == "linear" else -jnp.expm1(-time)
     return schedule(step) * factor

@@ -3,7 +3,7 @@
 A formula annotates its arguments with the aliases of this module; the function that users call
 then checks what it knows, and says nothing about traced values::
 
-    def step_decay(step, init_value: Rate, *, decay_rate: Factor, decay_steps: Period): ...
+    def step_decay(step, init_value: Rate, *, decay_rate: Positive, decay_steps: Period): ...
 """
 
 from collections.abc import Callable, Sequence
@@ -109,7 +109,7 @@ Real = Annotated[Number, Rule("a finite number", np.isfinite)]
 Rate = Annotated[Number, Rule("a finite number >= 0", _at_least(0, whole=False))]
 """A learning rate, or another quantity that cannot be negative."""
 
-Factor = Annotated[Number, Rule("a finite number > 0", lambda x: np.isfinite(x) & (x > 0))]
+Positive = Annotated[Number, Rule("a finite number > 0", lambda x: np.isfinite(x) & (x > 0))]
 """What something is multiplied by, or raised to."""
 
 Growth = Annotated[Number, Rule("a finite number >= 1", _at_least(1, whole=False))]

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from lr_optax._schedule import Schedule
+from lr_optax._core.schedule import Schedule
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 

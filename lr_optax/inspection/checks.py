@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from lr_optax._schedule import Schedule
+from lr_optax._core.schedule import Schedule
 
 # The share of the peak above which an end costs: on 124M-parameter language models, cosine to a
 # tenth of the peak ended .018 above cosine to zero (docs/choose.md).

@@ -9,30 +9,30 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax import shapes
-from lr_optax._numerics import blend, passed, progress, since, until
-from lr_optax._schedule import schedule
-from lr_optax.hyperparameters import Boundaries, Factor, Rate, Steps, exceeds, is_known
-from lr_optax.schedules.budget import shaped_decay
+from lr_optax._core import shapes
+from lr_optax._core.arguments import Boundaries, Positive, Rate, Steps, exceeds, is_known
+from lr_optax._core.schedule import schedule
+from lr_optax._core.steps import blend, passed, progress, since, until
+from lr_optax.schedules.decay import shaped_decay
 from lr_optax.schedules.inner import unchecked
 from lr_optax.schedules.retime import cooldown_from
-from lr_optax.schedules.staged import warmup
 from lr_optax.schedules.steps import constant
 from lr_optax.schedules.tables import as_table
+from lr_optax.schedules.warmups import warmup
 
 _constant, _shaped = unchecked(constant), unchecked(shaped_decay)
 _warmup, _cooldown = unchecked(warmup), unchecked(cooldown_from)
 
 
 def _phases_fit(
-    *, warmup_steps, cooldown_steps, total_steps, decay_shape, end_value, **_: object
+    *, warmup_steps, cooldown_steps, total_steps, shape, end_value, **_: object
 ) -> None:
     if exceeds(warmup_steps + cooldown_steps, total_steps):
         raise ValueError(
             f"`warmup_steps` and `cooldown_steps` must fit into `total_steps`, "
             f"got {warmup_steps} + {cooldown_steps} > {total_steps}"
         )
-    shapes.check_ends(decay_shape, end_value=end_value)
+    shapes.check_ends(shape, end_value=end_value)
 
 
 @schedule(check=_phases_fit)
@@ -45,7 +45,7 @@ def warmup_stable_decay(
     warmup_steps: Steps = 0,
     init_value: Rate = 0.0,
     end_value: Rate = 0.0,
-    decay_shape: shapes.Shape = "linear",
+    shape: shapes.Shape = "linear",
 ) -> ArrayLike:
     """Up, level, down (WSD): a trapezoid, or with a curve in its last phase.
 
@@ -58,7 +58,7 @@ def warmup_stable_decay(
         warmup_steps: w, steps of the first, >= 0; at 0 it is flat and then falls.
         init_value: the rate at step 0, >= 0.
         end_value: the rate from T on, >= 0; > 0 for the shapes "exponential" and "inverse".
-        decay_shape: the curve of the last phase, as in :func:`shaped_decay`; "linear" is the
+        shape: the curve of the last phase, as in :func:`shaped_decay`; "linear" is the
             trapezoid, also known as knee, "cosine" without warm-up is fast.ai's flat-cosine.
 
     Returns:
@@ -69,7 +69,7 @@ def warmup_stable_decay(
 
     Example:
         >>> s = warmup_stable_decay(0.1, total_steps=100, cooldown_steps=16, warmup_steps=10,
-        ...                         decay_shape="1-sqrt")
+        ...                         shape="1-sqrt")
         >>> print(s(0), s(10), s(84), s(88), s(100))
         0.0 0.1 0.1 0.05 0.0
 
@@ -87,9 +87,9 @@ def warmup_stable_decay(
     return _cooldown(
         stable,
         begin=total_steps - cooldown_steps,
-        decay_steps=cooldown_steps,
+        cooldown_steps=cooldown_steps,
         end_value=end_value,
-        decay_shape=decay_shape,
+        shape=shape,
     )(step)
 
 
@@ -102,7 +102,7 @@ def infinite(
     warmup_steps: Steps,
     cooldown_steps: Steps,
     init_value: Rate = 0.0,
-    decay_shape: shapes.Shape = "cosine",
+    shape: shapes.Shape = "cosine",
 ) -> ArrayLike:
     """Up, down to a rate to live with, and level for ever.
 
@@ -112,7 +112,7 @@ def infinite(
         warmup_steps: steps up, >= 0.
         cooldown_steps: steps from the peak down to the constant rate, >= 0.
         init_value: the rate at step 0, >= 0.
-        decay_shape: the curve of the way down, as in :func:`shaped_decay`.
+        shape: the curve of the way down, as in :func:`shaped_decay`.
 
     Returns:
         A :class:`~lr_optax.Schedule`. It has no end; :func:`cooldown_from` anneals it.
@@ -125,8 +125,8 @@ def infinite(
         >>> s = infinite(0.1, constant_value=0.04, warmup_steps=10, cooldown_steps=20)
         >>> print(s(0), s(10), s(20), s(30), s(1000))
         0.0 0.1 0.07 0.04 0.04
-        >>> ended = cooldown_from(s, begin=1000, decay_steps=100, end_value=0.0004,
-        ...                       decay_shape="exponential")
+        >>> ended = cooldown_from(s, begin=1000, cooldown_steps=100, end_value=0.0004,
+        ...                       shape="exponential")
         >>> print(ended(1000), ended(1050), ended(1100))
         0.04 0.004 0.0004
 
@@ -140,9 +140,7 @@ def infinite(
         Effectiveness of Infinite Learning Rate Schedule for Continual Pre-training", 2025,
         arXiv:2503.02844.
     """
-    decay = _shaped(
-        peak_value, decay_steps=cooldown_steps, end_value=constant_value, decay_shape=decay_shape
-    )
+    decay = _shaped(peak_value, decay_steps=cooldown_steps, end_value=constant_value, shape=shape)
     return _warmup(decay, warmup_steps=warmup_steps, init_value=init_value)(step)
 
 
@@ -155,7 +153,7 @@ def tri_stage(
     hold_steps: Steps,
     cooldown_steps: Steps,
     init_factor: Rate = 0.01,
-    end_factor: Factor = 0.01,
+    end_factor: Positive = 0.01,
 ) -> ArrayLike:
     """Up, level, and down exponentially, from and to a share of the peak.
 
@@ -196,9 +194,9 @@ def tri_stage(
 
 
 def _stages_fit(
-    *, boundaries, cooldown_steps, warmup_steps, rewarmup_steps, decay_shape, end_value, **_: object
+    *, boundaries, cooldown_steps, warmup_steps, rewarmup_steps, shape, end_value, **_: object
 ) -> None:
-    shapes.check_ends(decay_shape, end_value=end_value)
+    shapes.check_ends(shape, end_value=end_value)
     if not is_known(boundaries, cooldown_steps, warmup_steps, rewarmup_steps):
         return
     if len(boundaries) == 0:
@@ -223,7 +221,7 @@ def warmup_stable_decay_cycles(
     rewarmup_steps: Steps = 0,
     init_value: Rate = 0.0,
     end_value: Rate = 0.0,
-    decay_shape: shapes.Shape = "linear",
+    shape: shapes.Shape = "linear",
 ) -> ArrayLike:
     """A cooldown at the end of every budget, and back up to go on (WSD-S).
 
@@ -239,7 +237,7 @@ def warmup_stable_decay_cycles(
         init_value: the rate at step 0, >= 0.
         end_value: what every cycle falls to, >= 0; > 0 for the shapes "exponential" and
             "inverse". It is reached where the next cycle begins: exactly, if that rises slowly.
-        decay_shape: the curve of the last phase, as in :func:`shaped_decay`; the authors' is
+        shape: the curve of the last phase, as in :func:`shaped_decay`; the authors' is
             "inverse", with an end at a tenth of the peak.
 
     Returns:
@@ -271,6 +269,6 @@ def warmup_stable_decay_cycles(
     rising = blend(rise, jnp.where(first, init_value, end_value), peak_value)
     cooldown_begin = end - jnp.asarray(cooldown_steps, end.dtype)
     fall = progress(since(cooldown_begin, step), cooldown_steps)
-    falling = shapes.between(decay_shape, fall, peak_value, end_value)
+    falling = shapes.between(shape, fall, peak_value, end_value)
     rate = jnp.where(until(cooldown_begin, step) > 0, peak_value, falling)
     return jnp.where(rise[0] > 0, rising, rate)

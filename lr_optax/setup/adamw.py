@@ -5,10 +5,10 @@ import math
 import jax.numpy as jnp
 from jax import Array
 
-from lr_optax._numerics import as_float
-from lr_optax._parameters import validated
-from lr_optax._schedule import Schedule
-from lr_optax.hyperparameters import Factor, Number, Rate, exceeds, is_known
+from lr_optax._core.arguments import Number, Positive, Rate, exceeds, is_known
+from lr_optax._core.schedule import Schedule
+from lr_optax._core.signature import validated
+from lr_optax._core.steps import as_float
 from lr_optax.schedules.combine import scale
 
 
@@ -85,7 +85,7 @@ def adamw_update_weights(
 
 @validated
 def proportional_weight_decay(
-    schedule: Schedule, *, weight_decay: Rate, peak_value: Factor
+    schedule: Schedule, *, weight_decay: Rate, peak_value: Positive
 ) -> Schedule:
     """A weight decay that follows the rate: λ_t = λ·η_t/η_max (AdamC).
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
-from lr_optax._schedule import Schedule
+from lr_optax._core.schedule import Schedule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +39,11 @@ def plot(schedules: Schedule | Mapping[str, Schedule], steps: int, ax: Axes | No
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
         ValueError: ``steps`` is below 1.
+
+    Example:
+        >>> from lr_optax import cosine_decay, plot
+        >>> plot(cosine_decay(0.1, decay_steps=90), 100).get_ylabel()
+        'learning rate'
     """
     if steps < 1:
         raise ValueError(f"plot: `steps` must be a whole number >= 1, got {steps}")

@@ -15,10 +15,10 @@ from jax import Array
 from jax.tree_util import GetAttrKey
 from jax.typing import ArrayLike
 
-from lr_optax._numerics import as_float, as_step
-from lr_optax._parameters import Parameters
-from lr_optax._values import hashable, is_array, is_leaf, is_static, same, to_text
-from lr_optax.hyperparameters import Rule
+from lr_optax._core.arguments import Rule
+from lr_optax._core.signature import Parameters
+from lr_optax._core.steps import as_float, as_step
+from lr_optax._core.values import hashable, is_array, is_leaf, is_static, same, to_text
 
 P = ParamSpec("P")
 REGISTRY: dict[str, "Kind"] = {}
@@ -184,7 +184,7 @@ def schedule(formula: Any = None, *, check: Callable[..., None] | None = None) -
 
     The formula takes the step, an array >= 0, then the hyperparameters, of which only the first
     may be positional, and returns the rate. Written with ``jax.numpy`` it works under ``jit``,
-    ``vmap`` and ``grad``; annotated with :mod:`lr_optax.hyperparameters` it rejects bad values.
+    ``vmap`` and ``grad``; annotated with :mod:`lr_optax._core.arguments` it rejects bad values.
     Its name is registered for :func:`lr_optax.parse` and the command line.
 
     Args:
@@ -221,6 +221,20 @@ def _register(kind: Kind) -> Callable[..., Schedule]:
         raise ValueError(f"{known.formula.__module__} has registered a schedule {kind.name!r}")
     REGISTRY[kind.name] = kind
     return kind.factory
+
+
+def catalogue() -> dict[str, Callable[..., Schedule]]:
+    """Every registered schedule by name, your own included.
+
+    Returns:
+        A new dictionary from names to the functions that make schedules, sorted by name.
+
+    Example:
+        >>> from lr_optax import catalogue
+        >>> catalogue()["linear"](0.1, transition_steps=10)
+        linear(0.1, transition_steps=10)
+    """
+    return {name: REGISTRY[name].factory for name in sorted(REGISTRY)}
 
 
 def _restore(factory: Any, values: Mapping[str, Any], static: frozenset[str]) -> Schedule:

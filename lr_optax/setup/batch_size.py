@@ -3,12 +3,12 @@
 import math
 from typing import NamedTuple
 
-from lr_optax._parameters import validated
-from lr_optax.hyperparameters import Factor, Fraction, Number, Rate, exceeds
+from lr_optax._core.arguments import Fraction, Number, Positive, Rate, exceeds
+from lr_optax._core.signature import validated
 
 
 @validated
-def linear_scaling(rate: Rate, *, batch_size: Factor, base_batch_size: Factor) -> Number:
+def linear_scaling(rate: Rate, *, batch_size: Positive, base_batch_size: Positive) -> Number:
     """The rate of SGD for another batch size: η·B/B₀.
 
     Args:
@@ -49,8 +49,8 @@ class AdamSettings(NamedTuple):
 def sqrt_scaling(
     learning_rate: Rate,
     *,
-    batch_size: Factor,
-    base_batch_size: Factor,
+    batch_size: Positive,
+    base_batch_size: Positive,
     b1: Fraction = 0.9,
     b2: Fraction = 0.999,
     eps: Rate = 1e-8,
@@ -98,7 +98,7 @@ def sqrt_scaling(
 
 
 @validated
-def beta_for_batch(beta: Fraction, *, batch_size: Factor, base_batch_size: Factor) -> Number:
+def beta_for_batch(beta: Fraction, *, batch_size: Positive, base_batch_size: Positive) -> Number:
     """A beta whose average spans the same number of tokens: β^(B/B₀).
 
     Args:
@@ -146,7 +146,7 @@ def beta_half_life(beta: float, *, per_step: float = 1) -> float:
 
 
 @validated
-def noise_scale_sgd(max_rate: Rate, *, batch_size: Factor, noise_scale: Factor) -> Number:
+def noise_scale_sgd(max_rate: Rate, *, batch_size: Positive, noise_scale: Positive) -> Number:
     """The best rate of SGD for a batch size: η_max/(1 + B_noise/B).
 
     Args:
@@ -172,7 +172,7 @@ def noise_scale_sgd(max_rate: Rate, *, batch_size: Factor, noise_scale: Factor) 
 
 
 @validated
-def noise_scale_adam(max_rate: Rate, *, batch_size: Factor, noise_scale: Factor) -> Number:
+def noise_scale_adam(max_rate: Rate, *, batch_size: Positive, noise_scale: Positive) -> Number:
     """The best rate of Adam for a batch size: 2η_max/(√(B_noise/B) + √(B/B_noise)).
 
     Args:

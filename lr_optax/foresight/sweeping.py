@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lr_optax._schedule import Schedule
+from lr_optax._core.schedule import Schedule
 from lr_optax.schedules.tables import tabulate
 
 Candidate = TypeVar("Candidate")

@@ -1,0 +1,661 @@
+"""The schedulers of ``torch.optim.lr_scheduler`` and ``SWALR``, with the values of PyTorch 2.13.
+
+``StepLR(optimizer, step_size=30)`` becomes ``StepLR(0.1, step_size=30)``: ``base_lr`` stands where
+the optimizer stood. ``CyclicLR`` and ``OneCycleLR`` have rates of their own and lose the optimizer
+only, as do ``SequentialLR`` and ``ChainedScheduler``, which take schedules. The step of a schedule
+is ``last_epoch``.
+
+Deliberate differences:
+
+* Nothing is recursive: a schedule has no state that an edit of the rate or a resume could upset.
+* ``OneCycleLR`` holds its last rate from ``total_steps - 1`` on, where torch rises again, falls
+  below zero or raises; a warm-up of one step, ``pct_start * total_steps == 1``, is over at once,
+  where torch divides by zero.
+* ``LinearLR``, ``ConstantLR`` and ``PolynomialLR`` with ``total_iters=0`` are over at once, where
+  torch stays at the first value for ever; ``ConstantLR`` with ``factor=0`` and ``LinearLR`` with
+  ``start_factor=0`` work.
+* ``CosineAnnealingWarmRestarts`` finds its cycle by exact arithmetic; torch's ``step(epoch)``
+  takes the wrong one at some restarts (its ``step()`` is right). Its floor must not exceed the
+  base rate, nor ``CyclicLR``'s lowest rate the highest.
+* ``SequentialLR`` starts every schedule from that schedule's own base rate, so that a later stage
+  can go on where the last one ended; in torch all of them start from the optimizer's.
+* ``ChainedScheduler`` multiplies; see there.
+* ``MultiplicativeLR`` needs to know how many steps to tabulate.
+* ``ReduceLROnPlateau`` takes the margin of a negative metric in the direction of improvement.
+* There is one rate, not a list for parameter groups, and momentum is not scheduled along;
+  :func:`torch_one_cycle` can make OneCycleLR's.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, Literal, cast
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+from jax.typing import ArrayLike
+
+from lr_optax._core import shapes
+from lr_optax._core.arguments import (
+    Boundaries,
+    Count,
+    Fraction,
+    Growth,
+    Period,
+    Positive,
+    Rate,
+    Steps,
+)
+from lr_optax._core.schedule import Schedule, schedule
+from lr_optax._core.signature import validated
+from lr_optax._core.steps import as_float, as_step, blend, cycle, is_number, phase
+from lr_optax.compat._shared import at_most, cosine_wave, elapsed, lengths, portions
+from lr_optax.feedback import reduce_on_plateau
+from lr_optax.schedules.anytime import exponential_decay
+from lr_optax.schedules.combine import add, join, product, scale
+from lr_optax.schedules.cycles import cosine_annealing, cyclical
+from lr_optax.schedules.decay import cosine_decay, linear, polynomial
+from lr_optax.schedules.inner import Inner, Inners, from_function
+from lr_optax.schedules.steps import constant, multistep_decay, step_decay
+from lr_optax.schedules.tables import lookup
+
+
+@validated
+def StepLR(base_lr: Rate, step_size: Period, gamma: Positive = 0.1) -> Schedule:
+    """A drop every so many steps: η(t) = b·γ^⌊t/S⌋.
+
+    Args:
+        base_lr: b, the rate at step 0, >= 0.
+        step_size: S, steps between drops, >= 1.
+        gamma: γ, the factor at each drop, > 0.
+
+    Returns:
+        A :func:`lr_optax.step_decay`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = StepLR(0.1, step_size=30, gamma=0.1)
+        >>> print(s(0), s(29), s(30), s(60))
+        0.1 0.1 0.01 0.001
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.StepLR.
+    """
+    return step_decay(base_lr, decay_rate=gamma, decay_steps=step_size)
+
+
+@validated
+def MultiStepLR(base_lr: Rate, milestones: Boundaries, gamma: Positive = 0.1) -> Schedule:
+    """A drop at each milestone: η(t) = b·γ^(number of milestones <= t).
+
+    Args:
+        base_lr: b, the rate at step 0, >= 0.
+        milestones: the steps of the drops, ascending; one given twice counts twice.
+        gamma: γ, the factor at each drop, > 0.
+
+    Returns:
+        A :func:`lr_optax.multistep_decay`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = MultiStepLR(0.1, milestones=[30, 80], gamma=0.1)
+        >>> print(s(29), s(30), s(80))
+        0.1 0.01 0.001
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.MultiStepLR.
+    """
+    return multistep_decay(base_lr, decay_rate=gamma, boundaries=milestones)
+
+
+@validated
+def ConstantLR(base_lr: Rate, factor: Fraction = 1 / 3, total_iters: Steps = 5) -> Schedule:
+    """A share of the rate at first, then the whole: b·f for t < T, b from T on.
+
+    Args:
+        base_lr: b, the rate from ``total_iters`` on, >= 0.
+        factor: f, in [0, 1].
+        total_iters: T, steps, >= 0; at 0 the rate is b at once.
+
+    Returns:
+        A :func:`lr_optax.join` of two constants.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = ConstantLR(0.1, factor=0.5, total_iters=4)
+        >>> print(s(0), s(3), s(4))
+        0.05 0.05 0.1
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.ConstantLR.
+    """
+    return join((constant(base_lr * factor), constant(base_lr)), boundaries=(total_iters,))
+
+
+@validated
+def LinearLR(
+    base_lr: Rate,
+    start_factor: Fraction = 1 / 3,
+    end_factor: Fraction = 1.0,
+    total_iters: Steps = 5,
+) -> Schedule:
+    """A straight line between two shares of the rate: b·(s + (e − s)·min(t, T)/T).
+
+    Args:
+        base_lr: b, >= 0.
+        start_factor: s, in [0, 1]; torch refuses 0, which is a warm-up from nothing.
+        end_factor: e, in [0, 1].
+        total_iters: T, steps, >= 0; at 0 the rate is b·e at once.
+
+    Returns:
+        A :func:`lr_optax.linear`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = LinearLR(0.1, start_factor=0.5, total_iters=4)
+        >>> print(s(0), s(2), s(4))
+        0.05 0.075 0.1
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.LinearLR.
+    """
+    return linear(
+        base_lr * start_factor, end_value=base_lr * end_factor, transition_steps=total_iters
+    )
+
+
+@validated
+def ExponentialLR(base_lr: Rate, gamma: Positive) -> Schedule:
+    """The same factor at every step: η(t) = b·γ^t.
+
+    Args:
+        base_lr: b, the rate at step 0, >= 0.
+        gamma: γ, > 0.
+
+    Returns:
+        A :func:`lr_optax.exponential_decay`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = ExponentialLR(0.1, gamma=0.5)
+        >>> print(s(0), s(1), s(2))
+        0.1 0.05 0.025
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.ExponentialLR.
+    """
+    return exponential_decay(base_lr, decay_rate=gamma, decay_steps=1)
+
+
+@validated
+def PolynomialLR(base_lr: Rate, total_iters: Steps = 5, power: Positive = 1.0) -> Schedule:
+    """A power of what is left, to zero: η(t) = b·(1 − min(t, T)/T)^p.
+
+    Args:
+        base_lr: b, the rate at step 0, >= 0.
+        total_iters: T, steps, >= 0; at 0 the rate is 0 at once.
+        power: p > 0.
+
+    Returns:
+        A :func:`lr_optax.polynomial`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = PolynomialLR(0.1, total_iters=4, power=2.0)
+        >>> print(s(0), s(2), s(4))
+        0.1 0.025 0.0
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.PolynomialLR.
+    """
+    return polynomial(base_lr, end_value=0.0, power=power, transition_steps=total_iters)
+
+
+@validated
+def SWALR(
+    base_lr: Rate,
+    swa_lr: Rate,
+    anneal_epochs: Steps = 10,
+    anneal_strategy: Literal["cos", "linear"] = "cos",
+) -> Schedule:
+    """From the rate to the one for averaging weights, by half a cosine or a straight line.
+
+    Args:
+        base_lr: the rate at step 0, >= 0.
+        swa_lr: the rate from ``anneal_epochs`` on, >= 0.
+        anneal_epochs: steps, >= 0; at 0 the rate is ``swa_lr`` at once.
+        anneal_strategy: "cos" or "linear".
+
+    Returns:
+        A :func:`lr_optax.cosine_decay` or :func:`lr_optax.linear`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = SWALR(1.0, swa_lr=0.1, anneal_epochs=4)
+        >>> print(s(0), s(2), s(4))
+        1.0 0.55 0.1
+
+    Reference:
+        PyTorch 2.13, torch.optim.swa_utils.SWALR.
+    """
+    if anneal_strategy == "cos":
+        return cosine_decay(base_lr, decay_steps=anneal_epochs, end_value=swa_lr)
+    return linear(base_lr, end_value=swa_lr, transition_steps=anneal_epochs)
+
+
+@validated
+def ReduceLROnPlateau(
+    base_lr: Positive,
+    mode: Literal["min", "max"] = "min",
+    factor: Positive = 0.1,
+    patience: Count = 10,
+    threshold: Rate = 1e-4,
+    threshold_mode: Literal["rel", "abs"] = "rel",
+    cooldown: Count = 0,
+    min_lr: Rate = 0.0,
+    eps: Rate = 1e-8,
+) -> optax.GradientTransformationExtraArgs:
+    """A cut when a metric stops improving: no schedule, but a transform behind the optimizer.
+
+    The rate is ``base_lr`` times the transform's ``scale``: ``optax.chain(optax.sgd(base_lr), tx)``
+    updated with ``value=metric``.
+
+    Args:
+        base_lr: the optimizer's rate, > 0; ``min_lr`` and ``eps`` are relative to it here.
+        mode: whether the metric should fall, "min", or rise, "max".
+        factor: what the rate is multiplied by, between 0 and 1.
+        patience: how many bad checks in a row are tolerated, >= 0.
+        threshold: the smallest improvement that counts, >= 0.
+        threshold_mode: whether the threshold is relative to the best metric, "rel", or "abs".
+        cooldown: how many checks after a cut are never bad, >= 0.
+        min_lr: the smallest rate, >= 0.
+        eps: a cut that would lower the rate by no more than this is not made, >= 0.
+
+    Returns:
+        A :func:`lr_optax.reduce_on_plateau`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> tx = ReduceLROnPlateau(0.1, factor=0.5, patience=0)
+        >>> state = tx.init(None)
+        >>> for loss in (1.0, 1.0):
+        ...     _, state = tx.update(None, state, value=loss)
+        >>> print(0.1 * state.scale)
+        0.05
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.ReduceLROnPlateau.
+    """
+    return reduce_on_plateau(
+        factor,
+        patience=patience,
+        threshold=threshold,
+        threshold_mode=threshold_mode,
+        mode=mode,
+        cooldown=cooldown,
+        # A floor above the rate makes torch never cut; so does one equal to it.
+        min_scale=at_most(1.0, min_lr / base_lr),
+        eps=eps / base_lr,
+    )
+
+
+@validated
+def CosineAnnealingLR(base_lr: Rate, T_max: Period, eta_min: Rate = 0.0) -> Schedule:
+    """A cosine that falls for T steps and rises again: η_min + (b − η_min)·½(1 + cos(πt/T)).
+
+    Args:
+        base_lr: b, the rate at step 0, >= 0.
+        T_max: T, steps to the lowest rate, >= 1. At t = 2T the rate is b again.
+        eta_min: η_min, the lowest rate, >= 0.
+
+    Returns:
+        A :func:`~lr_optax.compat._shared.cosine_wave`, whose period is 2T.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = CosineAnnealingLR(1.0, T_max=4, eta_min=0.1)
+        >>> print(s(0), s(2), s(4), s(6), s(8))
+        1.0 0.55 0.1 0.55 1.0
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.CosineAnnealingLR.
+    """
+    return cosine_wave(base_lr, half_period=T_max, end_value=eta_min)
+
+
+@validated
+def CosineAnnealingWarmRestarts(
+    base_lr: Rate, T_0: Period, T_mult: Growth = 1, eta_min: Rate = 0.0
+) -> Schedule:
+    """Half a cosine down, then a jump back up; cycle i lasts T₀·m^i steps.
+
+    Args:
+        base_lr: the rate at each restart, >= ``eta_min``.
+        T_0: T₀, steps of the first cycle, >= 1.
+        T_mult: m >= 1, each cycle's length over the last one's.
+        eta_min: what every cycle falls towards, >= 0.
+
+    Returns:
+        A :func:`lr_optax.cosine_annealing`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or ``eta_min`` exceeds ``base_lr``.
+
+    Example:
+        >>> s = CosineAnnealingWarmRestarts(1.0, T_0=2, T_mult=2)
+        >>> print(s(0), s(1), s(2), s(4), s(6))
+        1.0 0.5 1.0 0.5 1.0
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.CosineAnnealingWarmRestarts.
+    """
+    return cosine_annealing(base_lr, period=T_0, min_value=eta_min, period_multiplier=T_mult)
+
+
+@validated
+def CyclicLR(
+    base_lr: Rate,
+    max_lr: Rate,
+    step_size_up: Period = 2000,
+    step_size_down: Period | None = None,
+    mode: Literal["triangular", "triangular2", "exp_range"] = "triangular",
+    gamma: Positive = 1.0,
+    scale_fn: Callable[[Any], ArrayLike] | None = None,
+    scale_mode: Literal["cycle", "iterations"] = "cycle",
+) -> Schedule:
+    """Triangles between two rates: η(t) = b + (m − b)·x·g, with x in [0, 1] the height.
+
+    Args:
+        base_lr: b, the lowest rate, >= 0.
+        max_lr: m, the highest rate, >= ``base_lr``.
+        step_size_up: steps up, >= 1.
+        step_size_down: steps down, >= 1; None for as many as up.
+        mode: g is 1 for "triangular", halves with every cycle for "triangular2" and is γ^t for
+            "exp_range".
+        gamma: γ > 0, used by "exp_range" alone.
+        scale_fn: g as a function of a float array, written with ``jax.numpy``; the mode is then
+            ignored.
+        scale_mode: what ``scale_fn`` is given: the number of the "cycle", from 1, or the step.
+
+    Returns:
+        A :func:`lr_optax.cyclical`, or with ``scale_fn`` a sum around one.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or ``base_lr`` exceeds ``max_lr``.
+
+    Example:
+        >>> s = CyclicLR(0.1, max_lr=1.0, step_size_up=2, mode="triangular2")
+        >>> print(s(0), s(2), s(4), s(6))
+        0.1 1.0 0.1 0.55
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.CyclicLR.
+    """
+    up, down = step_size_up, step_size_up if step_size_down is None else step_size_down
+    if scale_fn is None:
+        gamma = gamma if mode == "exp_range" else 1.0
+        return cyclical(
+            base_lr, max_value=max_lr, step_size_up=up, step_size_down=down, mode=mode, gamma=gamma
+        )
+    low, high = cast(Any, base_lr), cast(Any, max_lr)
+    height = cyclical(0.0, max_value=high - low, step_size_up=up, step_size_down=down)
+    scale = _height_scale(scale_fn, scale_mode, up + down)
+    return add((constant(low), product((height, scale))))
+
+
+def _height_scale(
+    scale_fn: Callable[[Any], ArrayLike], scale_mode: str, period: ArrayLike
+) -> Schedule:
+    if scale_mode == "iterations":
+        return from_function(lambda step: scale_fn(as_float(step)))
+    return from_function(lambda step: scale_fn(as_float(cycle(as_step(step), period)[0]) + 1))
+
+
+@validated
+def OneCycleLR(
+    max_lr: Rate,
+    total_steps: Period | None = None,
+    epochs: Period | None = None,
+    steps_per_epoch: Period | None = None,
+    pct_start: Fraction = 0.3,
+    anneal_strategy: Literal["cos", "linear"] = "cos",
+    *,
+    div_factor: Positive = 25.0,
+    final_div_factor: Positive = 1e4,
+    three_phase: bool = False,
+) -> Schedule:
+    """One rise from ``max_lr / div_factor`` to the peak, then one fall far below the start.
+
+    Args:
+        max_lr: the peak, >= 0.
+        total_steps: steps of the whole, >= 1; or give the next two.
+        epochs: epochs of the whole, >= 1.
+        steps_per_epoch: steps per epoch, >= 1.
+        pct_start: the rise's share of the whole, in [0, 1].
+        anneal_strategy: "cos" or "linear".
+        div_factor: the peak over the first rate, > 0.
+        final_div_factor: the first rate over the last, > 0.
+        three_phase: whether the fall goes back to the first rate as steeply as the rise, and from
+            there to the last one.
+
+    Returns:
+        A :func:`torch_one_cycle`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or the number of steps is not given.
+
+    Example:
+        >>> s = OneCycleLR(1.0, total_steps=10)
+        >>> print(s(0), s(2), s(9))
+        0.04 1.0 4e-06
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.OneCycleLR.
+    """
+    if total_steps is None and (epochs is None or steps_per_epoch is None):
+        raise ValueError(
+            "OneCycleLR: `total_steps`, or both `epochs` and `steps_per_epoch`, must be given"
+        )
+    first = max_lr / div_factor
+    return torch_one_cycle(
+        first,
+        peak_value=max_lr,
+        end_value=first / final_div_factor,
+        total_steps=cast(Any, epochs) * steps_per_epoch if total_steps is None else total_steps,
+        pct_start=pct_start,
+        anneal_strategy=anneal_strategy,
+        three_phase=three_phase,
+    )
+
+
+@schedule
+def torch_one_cycle(
+    step: Array,
+    init_value: Rate,
+    *,
+    peak_value: Rate,
+    end_value: Rate,
+    total_steps: Period,
+    pct_start: Fraction = 0.3,
+    anneal_strategy: Literal["cos", "linear"] = "cos",
+    three_phase: bool = False,
+) -> ArrayLike:
+    """One cycle whose phases end between steps: at p·T − 1, (2·(p·T − 1),) and T − 1.
+
+    Args:
+        init_value: the rate at step 0, >= 0.
+        peak_value: the rate at the end of the rise, >= 0.
+        end_value: the last rate, >= 0.
+        total_steps: T, steps, >= 1.
+        pct_start: p, in [0, 1]. A rise that ends before step 0 leaves the first rate between the
+            others; one that ends at step 0 is over at once.
+        anneal_strategy: how the rate moves within a phase, "cos" or "linear".
+        three_phase: whether there is a phase back to the first rate before the last one.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`. The rate of step T − 1 is held.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = torch_one_cycle(0.04, peak_value=1.0, end_value=4e-06, total_steps=10)
+        >>> print(s(0), s(1), s(2), s(9), s(10))
+        0.04 0.52 1.0 4e-06 4e-06
+
+    When to use it:
+        To reproduce a run with torch's OneCycleLR. Its momentum moves the other way: with
+        ``cycle_momentum`` it is ``torch_one_cycle(0.95, peak_value=0.85, end_value=0.95, ...)``.
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.OneCycleLR; L. N. Smith, N. Topin,
+        "Super-Convergence", 2017, arXiv:1708.07120.
+    """
+    known = is_number(pct_start) and is_number(total_steps)
+    rise = pct_start * (total_steps if known else as_float(total_steps)) - 1
+    last = total_steps - 1
+    knots = [(0, init_value), (rise, peak_value), (last, end_value)]
+    if three_phase:
+        knots.insert(2, (2 * rise, init_value))
+    step = phase(step, 0, last)
+    (_, start), (end, target) = knots[:2]
+    now = (*lengths(step, 0, end), start, target)
+    for (begin, start), (end, target) in pairwise(knots[1:]):
+        later = (*lengths(step, begin, end), start, target)
+        begun = elapsed(step, begin) > 0
+        now = tuple(jnp.where(begun, a, b) for a, b in zip(later, now, strict=True))
+    left, gone, start, target = now
+    shape = shapes.cosine if anneal_strategy == "cos" else shapes.linear
+    return blend(shape(*portions(left, gone)), start, target)
+
+
+@validated
+def LambdaLR(base_lr: Rate, lr_lambda: Inner) -> Schedule:
+    """The rate times a function of the step: η(t) = b·λ(t).
+
+    Args:
+        base_lr: b, >= 0.
+        lr_lambda: λ, a schedule, or a function of the step written with ``jax.numpy``.
+
+    Returns:
+        A :func:`lr_optax.scale`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = LambdaLR(0.1, lambda step: 1 / (1 + step))
+        >>> print(s(0), s(1), s(3))
+        0.1 0.05 0.025
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.LambdaLR.
+    """
+    return scale(lr_lambda, factor=base_lr)
+
+
+@validated
+def MultiplicativeLR(
+    base_lr: Rate, lr_lambda: Callable[[int], float], *, total_steps: Period
+) -> Schedule:
+    """The rate times one more factor at every step: η(t) = b·λ(1)·λ(2)·...·λ(t).
+
+    Args:
+        base_lr: b, the rate at step 0, >= 0; known, not traced.
+        lr_lambda: λ, any Python function of a whole number. It is called now, for all steps.
+        total_steps: how many rates to tabulate, >= 1; from then on the last one is held.
+
+    Returns:
+        A :func:`lr_optax.lookup`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = MultiplicativeLR(0.1, lambda epoch: 0.5, total_steps=100)
+        >>> print(s(0), s(1), s(2))
+        0.1 0.05 0.025
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.MultiplicativeLR.
+    """
+    factors = map(lr_lambda, range(1, cast(int, total_steps)))
+    return lookup(np.cumprod(np.asarray([base_lr, *factors], np.float64)))
+
+
+@validated
+def SequentialLR(schedulers: Inners, milestones: Boundaries) -> Schedule:
+    """One schedule after another, each on a clock of its own that begins at its milestone.
+
+    Args:
+        schedulers: schedules, at least one, each with its own base rate.
+        milestones: the steps at which the next one takes over, ascending, one fewer.
+
+    Returns:
+        A :func:`lr_optax.join`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or the numbers do not match.
+
+    Example:
+        >>> from lr_optax.compat.torch import CosineAnnealingLR, LinearLR
+        >>> s = SequentialLR([LinearLR(1.0, start_factor=0.25, total_iters=3),
+        ...                   CosineAnnealingLR(1.0, T_max=4)], milestones=[3])
+        >>> print(s(0), s(2), s(3), s(5), s(7))
+        0.25 0.75 1.0 0.5 0.0
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.SequentialLR.
+    """
+    return join(schedulers, boundaries=milestones)
+
+
+@validated
+def ChainedScheduler(schedulers: Inners) -> Schedule:
+    """Several schedules at once: their product.
+
+    One of them carries the base rate, the others are made with a base rate of 1. The values are
+    torch's where its schedulers only multiply the rate: ConstantLR, LinearLR, ExponentialLR,
+    StepLR, MultiStepLR, MultiplicativeLR, PolynomialLR, and CosineAnnealingLR up to its first
+    minimum if that is zero. The others add to the rate or overwrite it in torch, so that what
+    they do there depends on their order.
+
+    Args:
+        schedulers: schedules, at least one.
+
+    Returns:
+        A :func:`lr_optax.product`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> from lr_optax.compat.torch import ConstantLR, ExponentialLR
+        >>> s = ChainedScheduler([ConstantLR(1.0, factor=0.1, total_iters=2),
+        ...                       ExponentialLR(1.0, gamma=0.5)])
+        >>> print(s(0), s(1), s(2), s(3))
+        0.1 0.05 0.25 0.125
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.ChainedScheduler.
+    """
+    return product(schedulers)

@@ -1,0 +1,657 @@
+"""The schedules of ``transformers.get_scheduler``, with the values of Transformers 5.23.
+
+``get_scheduler("cosine", optimizer, ...)`` becomes ``get_scheduler("cosine", 0.1, ...)``, and so
+for the functions behind the names: ``base_lr`` stands where the optimizer stood. Unless said
+otherwise the rate rises along a straight line from 0 at step 0 to the base rate at step
+``num_warmup_steps``, so that the first update changes nothing.
+
+Deliberate differences:
+
+* The cycles of ``cosine_with_restarts`` begin on time. A rounded quotient there ends some of them
+  a step late: with 49 cycles in 49 steps the rate is 0 at many steps where it should be the base
+  rate.
+* ``get_wsd_schedule`` refuses a warm-up and a decay that do not fit into ``num_training_steps``;
+  there the decay then begins in the middle, or the warm-up never ends.
+* ``num_warmup_steps`` of at least ``num_training_steps`` makes ``polynomial`` end at once, where
+  the original divides by zero.
+* ``reduce_lr_on_plateau`` and ``greedy`` are transforms behind an optimizer whose rate is
+  ``base_lr``. With a relative threshold they take the margin of a negative metric in the direction
+  of improvement, and ``greedy`` needs ``min_lr <= base_lr <= max_lr``.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, cast
+
+import jax.numpy as jnp
+import optax
+from jax import Array
+from jax.typing import ArrayLike
+
+from lr_optax._core import shapes
+from lr_optax._core.arguments import (
+    Count,
+    Fraction,
+    Period,
+    Positive,
+    Rate,
+    Shrinking,
+    Steps,
+    exceeds,
+    is_known,
+)
+from lr_optax._core.schedule import Schedule, schedule
+from lr_optax._core.signature import validated
+from lr_optax._core.steps import as_float, is_number, progress, until
+from lr_optax.compat._shared import at_least, at_most, cosine_wave, running, warmed_up
+from lr_optax.compat.torch import ReduceLROnPlateau
+from lr_optax.feedback import greedy
+from lr_optax.schedules.anytime import inverse_sqrt_decay
+from lr_optax.schedules.combine import join
+from lr_optax.schedules.decay import cosine_decay, linear, polynomial, shaped_decay
+from lr_optax.schedules.steps import constant
+
+
+@validated
+def get_constant_schedule(base_lr: Rate) -> Schedule:
+    """The same rate at every step.
+
+    Args:
+        base_lr: the rate, >= 0.
+
+    Returns:
+        A :func:`lr_optax.constant`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> print(get_constant_schedule(0.1)(5))
+        0.1
+
+    Reference:
+        Transformers 5.23, transformers.get_constant_schedule.
+    """
+    return constant(base_lr)
+
+
+@validated
+def get_constant_schedule_with_warmup(base_lr: Rate, num_warmup_steps: Steps) -> Schedule:
+    """A warm-up, then the same rate: b·min(t/w, 1).
+
+    Args:
+        base_lr: b, >= 0.
+        num_warmup_steps: w, steps, >= 0.
+
+    Returns:
+        A :func:`lr_optax.join`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = get_constant_schedule_with_warmup(0.1, num_warmup_steps=10)
+        >>> print(s(0), s(5), s(10))
+        0.0 0.05 0.1
+
+    Reference:
+        Transformers 5.23, transformers.get_constant_schedule_with_warmup.
+    """
+    return warmed_up(constant(base_lr), base_lr, num_warmup_steps)
+
+
+@validated
+def get_linear_schedule_with_warmup(
+    base_lr: Rate, num_warmup_steps: Steps, num_training_steps: Steps
+) -> Schedule:
+    """A warm-up, then a straight line to zero: b·max(0, N − t)/(N − w).
+
+    Args:
+        base_lr: b, the peak, >= 0.
+        num_warmup_steps: w, steps, >= 0.
+        num_training_steps: N, steps of the whole; from there on the rate is 0.
+
+    Returns:
+        A :func:`lr_optax.join`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = get_linear_schedule_with_warmup(0.1, 10, 110)
+        >>> print(s(0), s(10), s(60), s(110))
+        0.0 0.1 0.05 0.0
+
+    Reference:
+        Transformers 5.23, transformers.get_linear_schedule_with_warmup.
+    """
+    length = _rest(num_training_steps, num_warmup_steps)
+    decay = linear(base_lr, end_value=0.0, transition_steps=length)
+    return warmed_up(decay, base_lr, num_warmup_steps)
+
+
+@validated
+def get_polynomial_decay_schedule_with_warmup(
+    base_lr: Rate,
+    num_warmup_steps: Steps,
+    num_training_steps: Steps,
+    lr_end: Rate = 1e-7,
+    power: Positive = 1.0,
+) -> Schedule:
+    """A warm-up, then a power of what is left: e + (b − e)·(1 − (t − w)/(N − w))^p.
+
+    Args:
+        base_lr: b, the peak, > ``lr_end``.
+        num_warmup_steps: w, steps, >= 0.
+        num_training_steps: N, steps of the whole; from there on the rate is e.
+        lr_end: e, the last rate, >= 0.
+        power: p > 0.
+
+    Returns:
+        A :func:`lr_optax.join`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or ``lr_end`` is not below ``base_lr``.
+
+    Example:
+        >>> s = get_polynomial_decay_schedule_with_warmup(0.1, 10, 110, lr_end=0.0, power=2.0)
+        >>> print(s(0), s(10), s(60), s(110))
+        0.0 0.1 0.025 0.0
+
+    Reference:
+        Transformers 5.23, transformers.get_polynomial_decay_schedule_with_warmup.
+    """
+    if is_known(base_lr, lr_end) and not exceeds(base_lr, lr_end):
+        raise ValueError(
+            "get_polynomial_decay_schedule_with_warmup: `lr_end` must be below `base_lr`, "
+            f"got {lr_end} and {base_lr}"
+        )
+    length = _rest(num_training_steps, num_warmup_steps)
+    decay = polynomial(base_lr, end_value=lr_end, power=power, transition_steps=length)
+    return warmed_up(decay, base_lr, num_warmup_steps)
+
+
+@validated
+def get_inverse_sqrt_schedule(
+    base_lr: Rate, num_warmup_steps: Steps, timescale: Period | None = None
+) -> Schedule:
+    """A warm-up, then the inverse root of time: b·√(τ/(τ + t − w)).
+
+    Args:
+        base_lr: b, the peak, >= 0.
+        num_warmup_steps: w, steps, >= 0.
+        timescale: τ, steps, >= 1; None for w, or for 10000 if w is 0.
+
+    Returns:
+        A :func:`lr_optax.join`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = get_inverse_sqrt_schedule(0.1, num_warmup_steps=100)
+        >>> print(s(0), s(100), s(400), s(1600))
+        0.0 0.1 0.05 0.025
+
+    Reference:
+        Transformers 5.23, transformers.get_inverse_sqrt_schedule.
+    """
+    if timescale is None:
+        none = is_number(num_warmup_steps) and num_warmup_steps == 0
+        timescale = 10_000 if none else num_warmup_steps
+    return warmed_up(inverse_sqrt_decay(base_lr, timescale=timescale), base_lr, num_warmup_steps)
+
+
+Form = Literal["linear", "cosine", "1-sqrt"]
+
+
+@validated
+def get_wsd_schedule(
+    base_lr: Rate,
+    num_warmup_steps: Steps,
+    num_decay_steps: Steps,
+    num_training_steps: Steps | None = None,
+    num_stable_steps: Steps | None = None,
+    warmup_type: Form = "linear",
+    decay_type: Form = "cosine",
+    min_lr_ratio: Fraction = 0.0,
+    num_cycles: Positive = 0.5,
+) -> Schedule:
+    """A warm-up from m·b to b, a stable phase at b, a decay to m·b, and m·b from then on.
+
+    Args:
+        base_lr: b, >= 0.
+        num_warmup_steps: steps of the warm-up, >= 0.
+        num_decay_steps: steps of the decay, >= 0.
+        num_training_steps: steps of the whole; the stable phase is what the others leave of it.
+        num_stable_steps: steps of the stable phase, which then count instead.
+        warmup_type: "linear", "cosine" or "1-sqrt", which is 1 − √(1 − x).
+        decay_type: "linear", "cosine" or "1-sqrt", which is 1 − √x.
+        min_lr_ratio: m, in [0, 1].
+        num_cycles: waves of the cosine decay, > 0; it ends at m·b with ½, 1½, ...
+
+    Returns:
+        A :func:`lr_optax.join`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, the length is not given, or the phases
+            do not fit into it.
+
+    Example:
+        >>> s = get_wsd_schedule(0.1, num_warmup_steps=10, num_decay_steps=20,
+        ...                      num_training_steps=100)
+        >>> print(s(0), s(5), s(10), s(80), s(90), s(100))
+        0.0 0.05 0.1 0.1 0.05 0.0
+
+    Reference:
+        Transformers 5.23, transformers.get_wsd_schedule.
+    """
+    if num_training_steps is None and num_stable_steps is None:
+        raise ValueError(
+            "get_wsd_schedule: `num_training_steps` or `num_stable_steps` must be given"
+        )
+    stable: Any = num_stable_steps
+    if stable is None:
+        stable = cast(Any, num_training_steps) - num_warmup_steps - num_decay_steps
+    if exceeds(0, stable):
+        raise ValueError(
+            "get_wsd_schedule: `num_training_steps` must be at least `num_warmup_steps` + "
+            f"`num_decay_steps`, got {num_training_steps} < {num_warmup_steps} + {num_decay_steps}"
+        )
+    low = base_lr * min_lr_ratio
+    fall_at: Any = num_warmup_steps + stable
+    return join(
+        (
+            _rise(warmup_type, low, base_lr, num_warmup_steps),
+            constant(base_lr),
+            _fall(decay_type, base_lr, low, num_decay_steps, num_cycles),
+            constant(low),
+        ),
+        boundaries=(num_warmup_steps, fall_at, fall_at + num_decay_steps),
+    )
+
+
+def _rise(form: Form, low: Any, high: Any, steps: Any) -> Schedule:
+    if form == "cosine":
+        return cosine_decay(low, decay_steps=steps, end_value=high)
+    power = 0.5 if form == "1-sqrt" else 1.0
+    return polynomial(low, end_value=high, power=power, transition_steps=steps)
+
+
+def _fall(form: Form, high: Any, low: Any, steps: Any, num_cycles: Any) -> Schedule:
+    if form == "cosine":
+        half = at_least(1, steps) / (2 * num_cycles)
+        return cosine_wave(high, half_period=half, end_value=low)
+    return shaped_decay(high, decay_steps=steps, end_value=low, shape=form)
+
+
+def _rest(whole: Any, begun: Any) -> Any:
+    return at_least(0, whole - begun)
+
+
+def _wave(base_lr: Any, whole: Any, begun: Any, num_cycles: Any, low: Any = 0.0) -> Schedule:
+    half_period = at_least(1, whole - begun) / (2 * num_cycles)
+    return cosine_wave(base_lr, half_period=half_period, end_value=low)
+
+
+@validated
+def get_cosine_schedule_with_warmup(
+    base_lr: Rate, num_warmup_steps: Steps, num_training_steps: Steps, num_cycles: Positive = 0.5
+) -> Schedule:
+    """A warm-up, then a cosine: b·½(1 + cos(2πct')), where t' goes from 0 to 1 up to step N.
+
+    Args:
+        base_lr: b, the peak, >= 0.
+        num_warmup_steps: steps of the warm-up, >= 0.
+        num_training_steps: N, steps of the whole. The cosine goes on: the rate rises again.
+        num_cycles: c, waves, > 0; with ½ the rate is 0 at step N.
+
+    Returns:
+        A :func:`lr_optax.join`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = get_cosine_schedule_with_warmup(0.1, 10, 110)
+        >>> print(s(0), s(10), s(60), s(110), s(160))
+        0.0 0.1 0.05 0.0 0.05
+
+    Reference:
+        Transformers 5.23, transformers.get_cosine_schedule_with_warmup.
+    """
+    wave = _wave(base_lr, num_training_steps, num_warmup_steps, num_cycles)
+    return warmed_up(wave, base_lr, num_warmup_steps)
+
+
+@validated
+def get_cosine_with_hard_restarts_schedule_with_warmup(
+    base_lr: Rate, num_warmup_steps: Steps, num_training_steps: Steps, num_cycles: Period = 1
+) -> Schedule:
+    """A warm-up, then as many falling half cosines as given, then zero.
+
+    Args:
+        base_lr: the peak of all of them, >= 0.
+        num_warmup_steps: steps of the warm-up, >= 0.
+        num_training_steps: steps of the whole; from there on the rate is 0.
+        num_cycles: how many, a whole number >= 1.
+
+    Returns:
+        A :func:`lr_optax.join`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = get_cosine_with_hard_restarts_schedule_with_warmup(0.1, 10, 110, num_cycles=2)
+        >>> print(s(10), s(35), s(60), s(85), s(110))
+        0.1 0.05 0.1 0.05 0.0
+
+    Reference:
+        Transformers 5.23, transformers.get_cosine_with_hard_restarts_schedule_with_warmup.
+    """
+    length = at_least(1, num_training_steps - num_warmup_steps)
+    cycles = transformers_cosine_restarts(base_lr, decay_steps=length, num_cycles=num_cycles)
+    return warmed_up(cycles, base_lr, num_warmup_steps)
+
+
+@schedule
+def transformers_cosine_restarts(
+    step: Array, init_value: Rate, *, decay_steps: Period, num_cycles: Period = 1
+) -> ArrayLike:
+    """Falling half cosines that share a length, then zero: η₀·½(1 + cos(π(ct/T mod 1))).
+
+    Args:
+        init_value: η₀, the peak of all of them, >= 0.
+        decay_steps: T, steps, >= 1; from there on the rate is 0.
+        num_cycles: c, how many, >= 1. They need not last a whole number of steps.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = transformers_cosine_restarts(0.1, decay_steps=10, num_cycles=2)
+        >>> print(s(0), s(5), s(10))
+        0.1 0.1 0.0
+
+    When to use it:
+        To reproduce a run with "cosine_with_restarts"; otherwise
+        :func:`lr_optax.cosine_annealing` tells the length of a cycle.
+
+    Reference:
+        Transformers 5.23, transformers.get_cosine_with_hard_restarts_schedule_with_warmup.
+    """
+    falling, _ = shapes.cosine(*_in_cycle(step, decay_steps, num_cycles))
+    return jnp.where(until(decay_steps, step) > 0, init_value * falling, 0)
+
+
+def _in_cycle(step: Array, length: Period, cycles: Period) -> tuple[Array, Array]:
+    """What is left and gone of one of several cycles that share a length."""
+    exact = isinstance(length, int) and isinstance(cycles, int) and max(length, cycles) < 2**30
+    if not (exact and jnp.issubdtype(step.dtype, jnp.integer)):
+        gone = as_float(step) * as_float(cycles) / jnp.maximum(as_float(length), 1) % 1
+        return 1 - gone, gone
+    # step·cycles mod length without an overflow: the float guess is at most one cycle off.
+    step = jnp.minimum(step, length)
+    guess = (as_float(step) * (cycles / length)).astype(step.dtype)
+    whole, rest = length // cycles, length % cycles
+    position = (step - guess * whole) * cycles - guess * rest
+    return progress(position % length, length)
+
+
+@validated
+def get_cosine_with_min_lr_schedule_with_warmup(
+    base_lr: Rate,
+    num_warmup_steps: Steps,
+    num_training_steps: Steps,
+    num_cycles: Positive = 0.5,
+    min_lr: Rate | None = None,
+    min_lr_rate: Fraction | None = None,
+) -> Schedule:
+    """A warm-up, then a cosine between the base rate and a lowest one.
+
+    Args:
+        base_lr: the peak, >= 0.
+        num_warmup_steps: steps of the warm-up, >= 0.
+        num_training_steps: steps of the whole. The cosine goes on: the rate rises again.
+        num_cycles: waves, > 0; with ½ the rate is lowest at the end.
+        min_lr: the lowest rate, >= 0; or give the next.
+        min_lr_rate: the lowest rate over ``base_lr``, in [0, 1].
+
+    Returns:
+        A :func:`lr_optax.join`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or not exactly one of ``min_lr`` and
+            ``min_lr_rate`` is given.
+
+    Example:
+        >>> s = get_cosine_with_min_lr_schedule_with_warmup(0.1, 10, 110, min_lr=0.01)
+        >>> print(s(0), s(10), s(60), s(110))
+        0.0 0.1 0.055 0.01
+
+    Reference:
+        Transformers 5.23, transformers.get_cosine_with_min_lr_schedule_with_warmup.
+    """
+    low = _lowest("get_cosine_with_min_lr_schedule_with_warmup", base_lr, min_lr, min_lr_rate)
+    wave = _wave(base_lr, num_training_steps, num_warmup_steps, num_cycles, low)
+    return warmed_up(wave, base_lr, num_warmup_steps)
+
+
+@validated
+def get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
+    base_lr: Rate,
+    num_warmup_steps: Steps,
+    num_training_steps: Steps,
+    num_cycles: Positive = 0.5,
+    min_lr: Rate | None = None,
+    min_lr_rate: Fraction | None = None,
+    warmup_lr_rate: Fraction | None = None,
+) -> Schedule:
+    """The same a step earlier: the peak is the last step of the warm-up, the lowest rate N − 1.
+
+    Args:
+        base_lr: b, the peak, >= 0.
+        num_warmup_steps: w, steps of the warm-up, >= 0.
+        num_training_steps: N, steps of the whole. The cosine goes on: the rate rises again.
+        num_cycles: waves, > 0; with ½ the rate is lowest at the end.
+        min_lr: the lowest rate, >= 0; or give the next.
+        min_lr_rate: the lowest rate over b, in [0, 1].
+        warmup_lr_rate: the first rate over b, in [0, 1]; None for 1/w.
+
+    Returns:
+        A :func:`lr_optax.join`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or not exactly one of ``min_lr`` and
+            ``min_lr_rate`` is given.
+
+    Example:
+        >>> s = get_cosine_with_min_lr_schedule_with_warmup_lr_rate(0.1, 10, 110, min_lr=0.0)
+        >>> print(s(0), s(9), s(59), s(109))
+        0.01 0.1 0.05 0.0
+
+    Reference:
+        Transformers 5.23, get_scheduler("cosine_warmup_with_min_lr").
+    """
+    name = "get_cosine_with_min_lr_schedule_with_warmup_lr_rate"
+    low = _lowest(name, base_lr, min_lr, min_lr_rate)
+    wave = _wave(base_lr, num_training_steps, num_warmup_steps, num_cycles, low)
+    first: Any = 1 / at_least(1, num_warmup_steps) if warmup_lr_rate is None else warmup_lr_rate
+    rise = linear(
+        base_lr * first,
+        end_value=base_lr,
+        transition_steps=at_least(1, num_warmup_steps - 1),
+    )
+    return join((rise, running(wave, 1)), boundaries=(num_warmup_steps,))
+
+
+def _lowest(name: str, base_lr: Any, min_lr: Any, min_lr_rate: Any) -> Any:
+    if (min_lr is None) == (min_lr_rate is None):
+        raise ValueError(f"{name}: exactly one of `min_lr` and `min_lr_rate` must be given")
+    return base_lr * min_lr_rate if min_lr is None else min_lr
+
+
+def get_reduce_on_plateau_schedule(
+    base_lr: Any, **kwargs: Any
+) -> optax.GradientTransformationExtraArgs:
+    """A cut when a metric stops improving: no schedule, but a transform behind the optimizer.
+
+    Args:
+        base_lr: the optimizer's rate, > 0.
+        kwargs: as for :func:`lr_optax.compat.torch.ReduceLROnPlateau`.
+
+    Returns:
+        A :func:`lr_optax.reduce_on_plateau`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> tx = get_reduce_on_plateau_schedule(0.1, patience=2)
+
+    Reference:
+        Transformers 5.23, get_scheduler("reduce_lr_on_plateau").
+    """
+    return ReduceLROnPlateau(base_lr, **kwargs)
+
+
+@validated
+def get_greedy_schedule(
+    base_lr: Positive,
+    mode: Literal["min", "max"] = "min",
+    factor: Shrinking = 0.95,
+    patience: Count = 10,
+    threshold: Rate = 1e-6,
+    threshold_mode: Literal["rel", "abs"] = "abs",
+    cooldown: Count = 0,
+    warmup: Count = 0,
+    min_lr: Rate = 1e-3,
+    max_lr: Rate = 1.0,
+    eps: Rate = 1e-8,
+    *,
+    smooth: bool = False,
+    window_size: Period = 50,
+    reset_start: Period = 500,
+) -> optax.GradientTransformationExtraArgs:
+    """A rise while a metric improves and a cut when it stops: a transform behind the optimizer.
+
+    Args:
+        base_lr: the optimizer's rate, > 0; ``min_lr``, ``max_lr`` and ``eps`` are relative to it
+            here.
+        mode: whether the metric should fall, "min", or rise, "max".
+        factor: what the rate is multiplied or divided by, between 0 and 1.
+        patience: how many checks in a row have to be exceeded for a change, >= 0.
+        threshold: the smallest improvement that counts, >= 0.
+        threshold_mode: whether the threshold is relative to the best metric, "rel", or "abs".
+        cooldown: how many checks after a cut are passed over, >= 0.
+        warmup: the same after a rise.
+        min_lr: the smallest rate, >= 0; above ``base_lr`` it counts as that.
+        max_lr: the largest rate; below ``base_lr`` it counts as that.
+        eps: a change of the rate of no more than this is not made, >= 0.
+        smooth: whether a check takes the mean of the last ``window_size`` metrics.
+        window_size: how many they are, >= 1.
+        reset_start: how many cuts at the smallest rate start everything anew, >= 1.
+
+    Returns:
+        A :func:`lr_optax.greedy`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> tx = get_greedy_schedule(0.1, factor=0.5, patience=0)
+        >>> state = tx.init(None)
+        >>> for loss in (1.0, 0.9):
+        ...     _, state = tx.update(None, state, value=loss)
+        >>> print(0.1 * state.scale)
+        0.4
+
+    Reference:
+        Transformers 5.23, get_scheduler("greedy").
+    """
+    return greedy(
+        factor,
+        patience=patience,
+        threshold=threshold,
+        threshold_mode=threshold_mode,
+        mode=mode,
+        cooldown=cooldown,
+        warmup=warmup,
+        min_scale=at_most(1.0, min_lr / base_lr),
+        max_scale=at_least(1.0, max_lr / base_lr),
+        eps=eps / base_lr,
+        window_size=window_size if smooth else 1,
+        reset_after=reset_start,
+    )
+
+
+_BY_NAME: dict[str, Callable[..., Any]] = {
+    "linear": get_linear_schedule_with_warmup,
+    "cosine": get_cosine_schedule_with_warmup,
+    "cosine_with_restarts": get_cosine_with_hard_restarts_schedule_with_warmup,
+    "polynomial": get_polynomial_decay_schedule_with_warmup,
+    "constant": get_constant_schedule,
+    "constant_with_warmup": get_constant_schedule_with_warmup,
+    "inverse_sqrt": get_inverse_sqrt_schedule,
+    "reduce_lr_on_plateau": get_reduce_on_plateau_schedule,
+    "cosine_with_min_lr": get_cosine_with_min_lr_schedule_with_warmup,
+    "cosine_warmup_with_min_lr": get_cosine_with_min_lr_schedule_with_warmup_lr_rate,
+    "warmup_stable_decay": get_wsd_schedule,
+    "greedy": get_greedy_schedule,
+}
+
+
+def get_scheduler(
+    name: str,
+    base_lr: Any,
+    num_warmup_steps: Any = None,
+    num_training_steps: Any = None,
+    scheduler_specific_kwargs: Mapping[str, Any] | None = None,
+) -> Schedule | optax.GradientTransformationExtraArgs:
+    """A schedule by its name in Transformers.
+
+    Args:
+        name: "linear", "cosine", "cosine_with_restarts", "polynomial", "constant",
+            "constant_with_warmup", "inverse_sqrt", "reduce_lr_on_plateau", "cosine_with_min_lr",
+            "cosine_warmup_with_min_lr", "warmup_stable_decay" or "greedy".
+        base_lr: the rate of the optimizer there, >= 0.
+        num_warmup_steps: steps of the warm-up; "constant" and those that follow a metric do
+            without.
+        num_training_steps: steps of the whole, warm-up included, for schedules that end.
+        scheduler_specific_kwargs: further arguments of the function behind the name.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`; for "reduce_lr_on_plateau" and "greedy" an Optax
+        transform.
+
+    Raises:
+        TypeError, ValueError: there is no such name, an argument is missing or breaks its rule.
+
+    Example:
+        >>> s = get_scheduler("cosine", 0.1, num_warmup_steps=10, num_training_steps=110)
+        >>> print(s(0), s(5), s(10), s(60), s(110))
+        0.0 0.05 0.1 0.05 0.0
+
+    Reference:
+        Transformers 5.23, transformers.get_scheduler.
+    """
+    if name not in _BY_NAME:
+        raise ValueError(
+            f"get_scheduler: `name` must be one of {', '.join(_BY_NAME)}, got {name!r}"
+        )
+    function = _BY_NAME[name]
+    taken = inspect.signature(function).parameters
+    lengths = {
+        "num_warmup_steps": num_warmup_steps,
+        "num_training_steps": num_training_steps,
+    }
+    lengths = {n: length for n, length in lengths.items() if n in taken and length is not None}
+    for n in ("num_warmup_steps", "num_training_steps"):
+        if n in taken and n not in lengths and taken[n].default is inspect.Parameter.empty:
+            raise ValueError(f"get_scheduler: {name!r} requires `{n}`")
+    specific = {} if name == "constant" else dict(scheduler_specific_kwargs or {})
+    return function(base_lr, **lengths, **specific)

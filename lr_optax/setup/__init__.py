@@ -1,0 +1,1 @@
+"""Before a run: rates for a batch size, settings of AdamW, lengths in steps."""

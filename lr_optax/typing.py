@@ -1,0 +1,33 @@
+"""Annotations for the hyperparameters of your own schedules, and the names of shapes."""
+
+from lr_optax._core.arguments import (
+    Boundaries,
+    Count,
+    Fraction,
+    Growth,
+    Offset,
+    Period,
+    Positive,
+    Rate,
+    Rates,
+    Real,
+    Shrinking,
+    Steps,
+)
+from lr_optax._core.shapes import Shape
+
+__all__ = [
+    "Boundaries",
+    "Count",
+    "Fraction",
+    "Growth",
+    "Offset",
+    "Period",
+    "Positive",
+    "Rate",
+    "Rates",
+    "Real",
+    "Shape",
+    "Shrinking",
+    "Steps",
+]
