@@ -17,7 +17,7 @@ from jax.typing import ArrayLike
 
 from lr_optax._core.arguments import Rule
 from lr_optax._core.signature import Parameters
-from lr_optax._core.steps import as_float, as_step
+from lr_optax._core.steps import as_float, as_length, as_step, finite
 from lr_optax._core.values import hashable, is_array, is_leaf, is_static, same, to_text
 
 P = ParamSpec("P")
@@ -63,7 +63,7 @@ class Schedule:
             shape, broadcast against the hyperparameters' shapes if they are arrays.
         """
         step = as_step(step)
-        rate = as_float(self._kind.formula(step, **self._kind.present(self._values)))
+        rate = finite(as_float(self._kind.formula(step, **self._kind.present(self._values))))
         return jnp.broadcast_to(rate, jnp.broadcast_shapes(rate.shape, step.shape))
 
     @property
@@ -158,8 +158,8 @@ class Kind:
         return value
 
     def present(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What the formula gets to see: real-valued arrays in the default float type."""
-        return {n: _as_real(v) if n in self._real else v for n, v in values.items()}
+        """What the formula gets to see: real values as floats, lengths in the type of a step."""
+        return {n: _as_real(v) if n in self._real else as_length(v) for n, v in values.items()}
 
     def arguments(self, values: Mapping[str, Any]) -> Iterator[str]:
         """The arguments of the call that makes a schedule, as text, without those at default."""

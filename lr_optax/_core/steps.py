@@ -13,7 +13,7 @@ once" where a phase has to end.
 
 import math
 from collections.abc import Sequence
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import jax
 import jax.numpy as jnp
@@ -68,6 +68,32 @@ def _together(step: Array, length: ArrayLike) -> tuple[Array, Array]:
     if fits and _is_whole(step) and _is_whole(length):
         return step, jnp.asarray(length, step.dtype)
     return as_float(step), as_float(length)
+
+
+def as_length(length: Any) -> Any:
+    """A length in the type of a step, whatever integer type it came in; others as they are."""
+    if not isinstance(length, jax.Array | np.ndarray):
+        return length
+    integer = jax.dtypes.canonicalize_dtype(np.int64)
+    if length.dtype == integer or not jnp.issubdtype(length.dtype, jnp.integer):
+        return length
+    limits = jnp.iinfo(length.dtype)
+    low, high = max(limits.min, -_top(integer)), min(limits.max, _top(integer))
+    return jnp.asarray(length.clip(low, high), integer)
+
+
+def later(begin: Any, length: Any) -> Any:
+    """``begin + length`` for two lengths >= 0; a sum beyond what a step can be saturates."""
+    if is_number(begin) and is_number(length):
+        return begin + length
+    if not (_is_whole(begin) and _is_whole(length)):
+        return as_float(begin) + as_float(length)
+    integer = jax.dtypes.canonicalize_dtype(np.int64)
+    top = _top(integer)
+    begin, length = (
+        jnp.asarray(min(x, top) if isinstance(x, int) else x, integer) for x in (begin, length)
+    )
+    return begin + jnp.minimum(length, top - begin)
 
 
 def until(length: ArrayLike, step: Array) -> Array:
@@ -130,12 +156,23 @@ def cycle(step: Array, period: ArrayLike) -> tuple[Array, Array]:
 
 
 def passed(step: Array, boundaries: ArrayLike | Sequence[ArrayLike]) -> Array:
-    """How many of the sorted boundaries lie at or before ``step``; one comparison for all."""
+    """How many of the sorted boundaries lie at or before ``step``.
+
+    A few are compared one by one, many are searched by halves: comparing all with all would need
+    memory for steps × boundaries.
+    """
     if isinstance(boundaries, Sequence):
         boundaries = _stacked(boundaries, step)
     step, boundaries = _together(step, boundaries)
-    boundaries = boundaries.reshape((1,) * step.ndim + (-1,))
-    return (step[..., None] >= boundaries).sum(axis=-1, dtype=int)
+    if len(boundaries) > _FEW:
+        return jnp.searchsorted(boundaries, step, side="right", method="scan_unrolled").astype(int)
+    count = jnp.zeros_like(step, int)
+    for boundary in boundaries:
+        count = count + (step >= boundary).astype(int)
+    return count
+
+
+_FEW = 8
 
 
 def _stacked(boundaries: Sequence[ArrayLike], step: Array) -> ArrayLike:
@@ -150,7 +187,7 @@ def _stacked(boundaries: Sequence[ArrayLike], step: Array) -> ArrayLike:
 
 
 def geometric(rate: ArrayLike, n: Array, d: ArrayLike = 1) -> Array:
-    """``rate ** (n / d)`` for n >= 0, accurate however large n is.
+    """``rate ** (n / d)`` for n >= 0, accurate however large n is; growth saturates.
 
     A float32 ``log(rate)`` is off by 1e-7, which n multiplies. If ``rate`` and ``d`` are Python
     numbers, the exponent is taken in turns of a factor of two, ``n * log2(rate) / d``: its
@@ -160,7 +197,7 @@ def geometric(rate: ArrayLike, n: Array, d: ArrayLike = 1) -> Array:
         return _exp2(math.log2(rate) / max(d, 1), n)
     rate, exponent = as_float(rate), as_float(n) / jnp.maximum(as_float(d), 1)
     positive = rate > 0
-    power = jnp.exp(exponent * jnp.log(jnp.where(positive, rate, 1)))
+    power = _exp(exponent * jnp.log(jnp.where(positive, rate, 1)))
     return jnp.where(positive, power, jnp.where(exponent <= 0, 1.0, 0.0))
 
 
@@ -168,13 +205,27 @@ def exponential(rate: ArrayLike, n: Array, d: ArrayLike = 1) -> Array:
     """``exp(rate * n / d)`` for n >= 0, accurate however large n is, as :func:`geometric`."""
     if is_number(rate) and is_number(d):
         return _exp2(rate / math.log(2) / max(d, 1), n)
-    return jnp.exp(as_float(rate) * as_float(n) / jnp.maximum(as_float(d), 1))
+    return _exp(as_float(rate) * as_float(n) / jnp.maximum(as_float(d), 1))
+
+
+def _exp(exponent: Array) -> Array:
+    """``exp``, level where it is so large that its slope, up to 2³¹ times it, would overflow."""
+    return jnp.exp(jnp.minimum(exponent, math.log(_largest()) - 32 * math.log(2)))
+
+
+def finite(rate: Array) -> Array:
+    """A rate that overflowed, at the largest number instead: infinity times 0 would be NaN."""
+    return rate.clip(-_largest(), _largest())
+
+
+def _largest() -> float:
+    return float(jnp.finfo(default_float()).max)
 
 
 def _exp2(turns: float, n: Array) -> Array:
     """``2 ** (n * turns)``, with ``turns`` in double precision."""
     if not _is_whole(n) or default_float() != np.float32:
-        return jnp.exp2(as_float(n) * turns)
+        return jnp.exp2(jnp.minimum(as_float(n) * turns, math.log2(_largest()) - 1))
     size, sign = abs(turns), math.copysign(1.0, turns)
     high, low = divmod(size % 1 * 2**32, 1)
     wrapped = n.astype(jnp.uint32) * np.uint32(high)

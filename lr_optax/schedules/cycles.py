@@ -31,6 +31,7 @@ from lr_optax._core.steps import (
     cycle,
     geometric,
     is_number,
+    later,
     passed,
     progress,
     since,
@@ -97,7 +98,7 @@ def cyclical(
         arXiv:1506.01186.
     """
     up, down = step_size_up, step_size_up if step_size_down is None else step_size_down
-    index, position = cycle(step, up + down)
+    index, position = cycle(step, later(up, down))
     _, risen = progress(position, up)
     not_fallen, _ = progress(since(up, position), down)
     height = jnp.where(risen < 1, risen, not_fallen)
@@ -105,6 +106,8 @@ def cyclical(
     height = height * geometric(per_cycle, index)
     if mode == "exp_range":
         height = height * geometric(gamma, step)
+    # A range that grows for ever must not become the difference of two infinities.
+    height = jnp.minimum(height, 2.0**96)
     return blend((height, 1 - height), max_value, min_value)
 
 
@@ -349,7 +352,12 @@ def _divisor(value: ArrayLike) -> ArrayLike:
 
 
 def _turns(total_steps: Any, warmup_steps: Any, three_phase: Any) -> tuple[Any, ...]:
-    return (0, warmup_steps, *((2 * warmup_steps,) if three_phase else ()), total_steps)
+    return (
+        0,
+        warmup_steps,
+        *((later(warmup_steps, warmup_steps),) if three_phase else ()),
+        total_steps,
+    )
 
 
 def _legs(

@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 from lr_optax._core import shapes
 from lr_optax._core.arguments import Boundaries, Offset, Period, Positive, Rate, Steps
 from lr_optax._core.schedule import REGISTRY, Schedule, schedule
-from lr_optax._core.steps import cycle, geometric, is_number, phase, progress, since, until
+from lr_optax._core.steps import cycle, geometric, is_number, later, phase, progress, since, until
 from lr_optax.schedules.inner import Inner
 
 
@@ -79,7 +79,7 @@ def extend(step: Array, schedule: Inner, *, begin: Steps, steps: Steps) -> Array
         A. Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training
         Durations", 2024, arXiv:2405.18392.
     """
-    return schedule(phase(step, 0, begin) + since(begin + steps, step))
+    return schedule(phase(step, 0, begin) + since(later(begin, steps), step))
 
 
 def _positive_end(*, end_value, shape, **_: object) -> None:

@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from lr_optax._core import shapes
 from lr_optax._core.arguments import Boundaries, Positive, Rate, Steps, exceeds, is_known
 from lr_optax._core.schedule import schedule
-from lr_optax._core.steps import blend, passed, progress, since, until
+from lr_optax._core.steps import blend, later, passed, progress, since, until
 from lr_optax.schedules.decay import shaped_decay
 from lr_optax.schedules.inner import unchecked
 from lr_optax.schedules.retime import cooldown_from
@@ -186,7 +186,7 @@ def tri_stage(
     held = _warmup(
         _constant(peak_value), warmup_steps=warmup_steps, init_value=peak_value * init_factor
     )
-    begin = warmup_steps + hold_steps
+    begin = later(warmup_steps, hold_steps)
     end_value = peak_value * end_factor
     weights = progress(since(begin, step), cooldown_steps)
     falling = shapes.between("exponential", weights, peak_value, end_value)
