@@ -18,7 +18,7 @@ def _read_homes() -> dict[str, str]:
 
 _HOME = _read_homes()
 _WINGS = ("compat", "feedback", "foresight", "inspection", "setup", "training", "typing")
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

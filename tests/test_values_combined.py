@@ -24,10 +24,12 @@ from lr_optax import (
     lookup,
     parse,
     repeat,
+    schedule,
     step_decay,
     stretch,
     switch,
     warmup,
+    warmup_stable_decay,
 )
 from lr_optax._core import shapes
 
@@ -162,6 +164,26 @@ def test_stretch_says_what_it_cannot_do():
         stretch(constant(0.1), -1)
     same = cyclical(0.1, max_value=1.0, step_size_up=2, mode="exp_range", gamma=0.9)
     assert stretch(same, 2).gamma == 0.9
+
+
+def test_stretched_parts_still_fit_and_periods_last_a_step():
+    whole = warmup_stable_decay(0.1, total_steps=10, cooldown_steps=5, warmup_steps=5)
+    assert stretch(whole, 0.5).total_steps == 5
+    assert stretch(cyclical(0.1, max_value=1.0, step_size_up=3), 0.1).step_size_up == 1
+    assert stretch(linear(0.1, transition_steps=30), 0.7).transition_steps == 21
+    lengths = stretch(linear(0.1, transition_steps=jnp.array([30, 10])), 0.7).transition_steps
+    np.testing.assert_array_equal(lengths, [21, 7])
+    with pytest.raises(ValueError, match="finite number > 0, got inf"):
+        stretch(whole, float("inf"))
+
+
+def test_stretch_refuses_what_it_cannot_tell_from_a_length():
+    @schedule
+    def unannotated(step, height, *, every):
+        return height * 0.5 ** (step // every)
+
+    with pytest.raises(TypeError, match=r"unannotated has no lengths.*`height`.*lr_optax\.typing"):
+        stretch(unannotated(1.0, every=3), 2)
 
 
 def test_every_shape_has_a_name_and_falls():

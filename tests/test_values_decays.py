@@ -237,3 +237,17 @@ def test_noise_fades_as_in_tensorflow():
 def test_errors_name_the_field_and_the_rule(text, message):
     with pytest.raises(ValueError, match=message):
         parse(text)
+
+
+@pytest.mark.parametrize("bounds", [(1e-3, 1e-3), (1e-4, 2e-4), (1e-6, 1e-6), (1e-30, 1e-30)])
+def test_a_tanh_of_hardly_any_width_is_a_tanh_still(bounds):
+    """Of tanh u - tanh x nothing but noise would be left."""
+    low, high = map(mpf, bounds)
+    s = tanh_decay(0.1, decay_steps=1000, lower=bounds[0], upper=bounds[1])
+    for t in (1, 10, 300, 500, 667, 990, 999):
+        x = (low + high) * t / 1000 - low
+        expected = (
+            mpf(0.1) * (mpmath.tanh(high) - mpmath.tanh(x)) / (mpmath.tanh(high) + mpmath.tanh(low))
+        )
+        for rate in (s(t), jax.jit(lambda s, t: s(t))(s, t)):
+            assert abs(mpf(float(rate)) / expected - 1) < 1e-6

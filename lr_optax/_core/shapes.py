@@ -61,13 +61,17 @@ def rex(left: Array, gone: Array) -> Weights:
 
 def tanh(left: Array, gone: Array, lower: ArrayLike, upper: ArrayLike) -> Weights:
     """The part of a falling tanh from ``lower`` < 0 to ``upper`` > 0, stretched to end at 0."""
-    x = lower * left + upper * gone
-    width = jnp.maximum(as_float(upper) - as_float(lower), 1e-3)
+    lower, upper = as_float(lower), as_float(upper)
+    # Of hardly any width a tanh is a line, but for a share of the width's square.
+    bent = upper - lower > 1e-4
+    lower, upper = jnp.where(bent, lower, -1), jnp.where(bent, upper, 1)
+    x, width = lower * left + upper * gone, upper - lower
     # tanh(u) - tanh(x) as a quotient of exponentials, in which nothing cancels.
     falling = jnp.expm1(-2 * width * left) / jnp.expm1(-2 * width)
     risen = jnp.expm1(-2 * width * gone) / jnp.expm1(-2 * width)
-    falling = falling * (1 + jnp.exp(2 * as_float(lower))) / (1 + jnp.exp(2 * x))
-    risen = risen * (1 + jnp.exp(-2 * as_float(upper))) / (1 + jnp.exp(-2 * x))
+    falling = falling * (1 + jnp.exp(2 * lower)) / (1 + jnp.exp(2 * x))
+    risen = risen * (1 + jnp.exp(-2 * upper)) / (1 + jnp.exp(-2 * x))
+    falling, risen = jnp.where(bent, falling, left), jnp.where(bent, risen, gone)
     return jnp.where(gone > 0, falling, 1), jnp.where(left > 0, risen, 1)
 
 

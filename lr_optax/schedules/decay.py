@@ -237,7 +237,9 @@ def tanh_decay(
         decay_steps: T, steps, >= 0; at 0 the rate is ``end_value`` at once.
         end_value: η₁, the rate from ``decay_steps`` on, >= 0.
         lower: L > 0, how far out on the flat side the tanh begins; more keeps the rate for longer.
-        upper: U > 0, how far out it ends.
+            Where L + U is beyond 20, float32 steps between flat and steep cost digits: the
+            relative error grows to 1e-5 at 200.
+        upper: U > 0, how far out it ends. If L + U is below 1e-4 the tanh is a line.
 
     Returns:
         A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.

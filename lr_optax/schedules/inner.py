@@ -10,9 +10,14 @@ from lr_optax._core.schedule import Schedule, schedule
 
 P = ParamSpec("P")
 
+PER_STEP = "given step by step"
+"""Marks a hyperparameter that no other clock can be put on."""
+
 
 @schedule
-def from_function(step: Array, function: Callable[[Any], ArrayLike]) -> ArrayLike:
+def from_function(
+    step: Array, function: Annotated[Callable[[Any], ArrayLike], PER_STEP]
+) -> ArrayLike:
     """Any other function of the step, such as a schedule of Optax: ``function(step)``.
 
     Combinators wrap what they are given in this, so it is seldom written. It has no text form and

@@ -1,6 +1,7 @@
 """A schedule on another clock: repeated, held for longer, cut short, stretched."""
 
-from typing import Any, Optional
+import math
+from typing import Any, Optional, get_args
 
 import jax.numpy as jnp
 from jax import Array
@@ -9,8 +10,18 @@ from jax.typing import ArrayLike
 from lr_optax._core import shapes
 from lr_optax._core.arguments import Boundaries, Offset, Period, Positive, Rate, Steps
 from lr_optax._core.schedule import REGISTRY, Schedule, schedule
-from lr_optax._core.steps import cycle, geometric, is_number, later, phase, progress, since, until
-from lr_optax.schedules.inner import Inner
+from lr_optax._core.steps import (
+    as_float,
+    cycle,
+    geometric,
+    is_number,
+    later,
+    phase,
+    progress,
+    since,
+    until,
+)
+from lr_optax.schedules.inner import PER_STEP, Inner
 
 
 @schedule
@@ -143,25 +154,31 @@ def stretch(schedule: Schedule, factor: float) -> Schedule:
     Args:
         schedule: any schedule whose time is told by lengths: not a table of steps (:func:`lookup`)
             nor a foreign function.
-        factor: the new length over the old one, > 0. Lengths are rounded to whole steps.
+        factor: the new length over the old one, > 0. Lengths are rounded down to whole steps, so
+            that phases which fit still fit; a period stays at least one step.
 
     Returns:
         A changed copy.
 
     Raises:
-        TypeError: a part of it has no lengths that could be stretched, with its name.
-        ValueError: ``factor`` is not above 0.
+        TypeError: a part of it has no lengths that could be stretched, with its name, or
+            hyperparameters without annotations, which do not tell whether they are lengths.
+        ValueError: ``factor`` is not a finite number above 0.
 
     Example:
         >>> from lr_optax import cosine_decay, stretch, warmup
         >>> stretch(warmup(cosine_decay(0.1, decay_steps=90), warmup_steps=10), 2)
         warmup(cosine_decay(0.1, decay_steps=180), warmup_steps=20)
     """
-    if not factor > 0:
+    if not 0 < factor < math.inf:
         raise ValueError(f"stretch: `factor` must be a finite number > 0, got {factor}")
-    if schedule.name in ("lookup", "from_function"):
-        raise TypeError(f"stretch: {schedule.name} has no lengths that could be stretched")
     hints = REGISTRY[schedule.name].parameters.hints
+    for name, hint in hints.items():
+        if PER_STEP in get_args(hint) or not (hint is bool or get_args(hint)):
+            raise TypeError(
+                f"stretch: {schedule.name} has no lengths that could be stretched: `{name}` is "
+                "given step by step, or not annotated with one of lr_optax.typing"
+            )
     return schedule.replace(
         **{n: _stretched(v, hints[n], factor) for n, v in schedule.hyperparameters.items()}
     )
@@ -175,4 +192,9 @@ def _stretched(value: Any, hint: Any, factor: float) -> Any:
     is_length = any(hint in (length, Optional[length]) for length in _LENGTHS)  # noqa: UP045
     if value is None or not is_length:
         return value
-    return round(value * factor) if is_number(value) else (value * factor).round().astype(int)
+    least = 1 if hint in (Period, Optional[Period]) else None  # noqa: UP045
+    if is_number(value):
+        # 30 * 0.7 is a hair below 21.
+        stretched = math.floor(round(value * factor, 9))
+        return stretched if least is None else max(stretched, least)
+    return jnp.floor(as_float(value) * factor + 1e-6).astype(int).clip(least)

@@ -1,7 +1,7 @@
 """Rates from tables: given at every step, or at chosen ones."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from lr_optax._core import shapes
 from lr_optax._core.arguments import Boundaries, Rate, Rates
 from lr_optax._core.schedule import Schedule, schedule
 from lr_optax._core.steps import as_float, default_float, is_number, passed, progress, since
+from lr_optax.schedules.inner import PER_STEP
 
 
 def _one_boundary_less(*, values, boundaries, **_: object) -> None:
@@ -119,7 +120,7 @@ def _is_vector(*, values, **_: object) -> None:
 
 
 @schedule(check=_is_vector)
-def lookup(step: Array, values: Rate) -> ArrayLike:
+def lookup(step: Array, values: Annotated[Rate, PER_STEP]) -> ArrayLike:
     """A rate for every step, from a table: η(t) = v_t, then the last entry.
 
     Args:
