@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
+import lr_optax.schedules  # noqa: F401  # registers all of them
 from lr_optax._core.schedule import REGISTRY, Schedule
 from lr_optax._core.values import is_array
-from lr_optax.schedules import catalogue
 
 
 def parse(text: str) -> Schedule:
@@ -49,7 +50,7 @@ def parse(text: str) -> Schedule:
         raise ValueError(f"{_short(text)} is not the text of a schedule: {error.msg}") from None
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{_short(text)}: {error}") from None
-    except (MemoryError, RecursionError):
+    except RecursionError:
         raise ValueError(f"{_short(text)} is nested too deeply") from None
     if not isinstance(value, Schedule):
         raise ValueError(f"{_short(text)} is not a schedule; a fixed rate is constant(0.1)")
@@ -68,7 +69,8 @@ def _read(node: ast.expr) -> Any:
             return -value
         case ast.Tuple(elts=items) | ast.List(elts=items):
             return tuple(map(_read, items))
-        case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
+        case ast.Call(func=ast.Name() | ast.Attribute() as called, args=args, keywords=keywords):
+            name = _dotted(called)
             named = {keyword.arg: _read(keyword.value) for keyword in keywords if keyword.arg}
             if len(named) == len(keywords):
                 return _make(name, *map(_read, args), **named)
@@ -78,17 +80,43 @@ def _read(node: ast.expr) -> Any:
 def _make(name: str, /, *args: Any, **kwargs: Any) -> Any:
     if name == "array":
         return _array(*args, **kwargs)
-    if name not in catalogue():
-        import_module("lr_optax.compat")  # registers formulas that only other libraries have
-    if name not in catalogue():
+    library, dot, _ = name.partition(".")
+    if dot and library in _LIBRARIES:
+        import_module(_LIBRARIES[library])
+    if name not in REGISTRY:
         near = difflib.get_close_matches(name, REGISTRY, n=1)
         remedy = f"did you mean {near[0]}?" if near else "lr_optax.catalogue() has them all"
         raise ValueError(f"there is no schedule {name!r}; {remedy}")
     return REGISTRY[name].make(*args, **kwargs)
 
 
+_LIBRARIES = {
+    "compat": "lr_optax.compat._shared",
+    "timm": "lr_optax.compat.timm",
+    "torch": "lr_optax.compat.torch",
+    "transformers": "lr_optax.compat.transformers",
+}
+"""Where the formulas are that only other libraries have, by what precedes their names."""
+
+
+def _dotted(node: ast.expr) -> str:
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=ast.Name(id=library), attr=name) if library in _LIBRARIES:
+            return f"{library}.{name}"
+    raise ValueError(f"column {node.col_offset + 1}: expected the name of a schedule")
+
+
 def _array(values: Any, dtype: str) -> np.ndarray:
-    return np.asarray(values, np.dtype(dtype))
+    try:
+        known = np.dtype(dtype)
+    except TypeError:
+        known = None
+    # A string type such as U500000000 would take as much memory as it says.
+    if known is None or known.shape or not jnp.issubdtype(known, jnp.number):
+        raise ValueError(f"array: `dtype` must be the name of a number's type, got {dtype!r}")
+    return np.asarray(values, known)
 
 
 def to_dict(schedule: Schedule) -> dict[str, Any]:
@@ -147,7 +175,9 @@ def from_dict(data: Mapping[str, Any]) -> Schedule:
     """
     try:
         value = _build(data)
-    except TypeError as error:
+    except RecursionError:
+        raise ValueError("from_dict: the data is nested too deeply, or contains itself") from None
+    except (TypeError, OverflowError) as error:
         raise ValueError(str(error)) from None
     if not isinstance(value, Schedule):
         raise ValueError(f"from_dict: expected {{name: {{argument: value}}}}, got {data!r}")
@@ -170,7 +200,9 @@ def _build(data: Any) -> Any:
 
 def example(name: str) -> Schedule | None:
     """The schedule that a docstring's example begins with, ``s = name(...)``, if it has one."""
-    for line in doctest.DocTestParser().get_examples(REGISTRY[name].formula.__doc__ or ""):
-        if line.source.startswith(f"s = {name}(") and "lambda" not in line.source:
-            return parse(line.source.removeprefix("s = "))
+    formula = REGISTRY[name].formula
+    begin = f"s = {formula.__name__}("
+    for line in doctest.DocTestParser().get_examples(formula.__doc__ or ""):
+        if line.source.startswith(begin) and "lambda" not in line.source:
+            return parse(f"{name}({line.source.removeprefix(begin)}")
     return None

@@ -6,6 +6,7 @@ import jax
 
 import lr_optax
 import lr_optax.compat
+from lr_optax._core.schedule import REGISTRY
 from lr_optax._core.shapes import Shape
 from lr_optax.text import example
 
@@ -71,7 +72,7 @@ VARIANTS |= {
     for shape in get_args(Shape)
 }
 
-CASES = {name: example(name) for name in lr_optax.catalogue()}
+CASES = {name: example(name) for name in sorted(REGISTRY)}
 CASES["from_function"] = lr_optax.from_function(lambda step: 0.1 / (1.0 + step.astype("float32")))
 CASES |= {name: lr_optax.parse(text) for name, text in VARIANTS.items()}
 

@@ -229,7 +229,7 @@ def test_plateau_ignores_cuts_below_eps_and_floors_above_the_rate():
 @pytest.mark.parametrize("half_period", [7, 7.3, 1 / 3, 12345.678, 3e9])
 @pytest.mark.parametrize("known", [True, False], ids=["constant", "array"])
 def test_cosine_wave_against_its_formula(half_period, known):
-    s = parse(f"cosine_wave(0.1, half_period={half_period}, end_value=0.02)")
+    s = parse(f"compat.cosine_wave(0.1, half_period={half_period}, end_value=0.02)")
     top = 2**31 if known else 500
     steps = np.unique(np.concatenate([np.arange(60), np.geomspace(60, top - 1, 300).astype(int)]))
     steps = steps[steps < top]

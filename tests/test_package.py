@@ -1,6 +1,7 @@
 """The public face: what is there, and what importing it costs."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -66,8 +67,10 @@ def test_core_needs_jax_and_optax_only():
 LAYERS = [
     {"_core"},
     {"schedules", "typing"},
-    {"text", "feedback", "training", "setup"},
-    {"foresight", "compat", "inspection"},
+    {"feedback", "training", "setup"},
+    {"compat"},
+    {"text"},
+    {"foresight", "inspection"},
     {"demo"},
     {"cli"},
 ]
@@ -79,7 +82,51 @@ def test_imports_run_downward_only():
         here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
         if here == "__init__":
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lr_optax."):
-                there = node.module.split(".")[1]
-                assert there == here or level[there] <= level[here], f"{path}: {node.module}"
+        for there in imported(ast.parse(path.read_text())):
+            assert there == here or level[there] <= level[here], f"{path}: {there}"
+
+
+def imported(tree):
+    """The rooms of this package that a module names: imported in any way, or as a text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "lr_optax":
+            homes = [
+                lr_optax._HOME.get(alias.name, f"lr_optax.{alias.name}") for alias in node.names
+            ]
+            yield from (home.split(".")[1] for home in homes if home != "lr_optax.__version__")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lr_optax."):
+            yield node.module.split(".")[1]
+        elif isinstance(node, ast.Import):
+            dotted = [alias.name.split(".") for alias in node.names]
+            yield from (parts[1] for parts in dotted if parts[0] == "lr_optax" and parts[1:])
+        elif isinstance(node, ast.Constant) and re.fullmatch(r"lr_optax(\.\w+)+", str(node.value)):
+            yield node.value.split(".")[1]
+
+
+def test_catalogue_is_the_same_whatever_was_read():
+    code = (
+        "import lr_optax; before = list(lr_optax.catalogue())\n"
+        "try: lr_optax.parse('nothing(0.1)')\n"
+        "except ValueError: pass\n"
+        "wave = lr_optax.parse('compat.cosine_wave(0.1, half_period=10)')\n"
+        "import lr_optax.compat\n"
+        "assert lr_optax.parse(repr(wave)) == wave\n"
+        "assert list(lr_optax.catalogue()) == before\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_names_of_schedules_are_reserved_at_the_decoration():
+    code = "import lr_optax\n@lr_optax.schedule\ndef linear(step, height): return height\n"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "ValueError: there is a schedule 'linear' already" in run.stderr
+    assert "another name" in run.stderr
+
+
+def test_a_script_imported_under_its_own_name_is_one_module(tmp_path):
+    (tmp_path / "train.py").write_text(
+        "import sys\nfrom lr_optax import schedule\n"
+        "@schedule\ndef mine(step, height): return height\n"
+        "if __name__ == '__main__': import train\n"
+    )
+    subprocess.run([sys.executable, "train.py"], cwd=tmp_path, check=True)

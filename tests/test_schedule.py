@@ -1,5 +1,6 @@
 """The mechanism: factories, pytrees, values, registration, errors."""
 
+import functools
 import inspect
 import pickle
 import typing
@@ -212,16 +213,22 @@ def test_a_name_belongs_to_one_module():
         return init_value
 
     with pytest.raises(
-        ValueError, match=r"lr_optax\.schedules\.decay has registered a schedule 'linear'"
+        ValueError,
+        match=r"there is a schedule 'linear' already, in lr_optax\.schedules\.decay; give yours",
     ):
         schedule(linear)
     assert lr_optax.catalogue()["linear"] is lr_optax.linear
 
-    @schedule
-    def sawtooth(step, init_value):  # a notebook cell run again
-        return init_value
+    def run_cell():
+        @schedule
+        def of_a_cell(step, init_value):
+            return init_value
 
-    assert lr_optax.catalogue()["sawtooth"] is sawtooth
+        return of_a_cell
+
+    run_cell()
+    again = run_cell()
+    assert lr_optax.catalogue()["of_a_cell"] is again
 
 
 @pytest.mark.parametrize("taken", ["init", "update", "replace", "name"])
@@ -259,3 +266,60 @@ def test_whatever_a_formula_returns_the_rate_is_a_strong_float_of_the_steps_shap
         assert rate.dtype == jnp.float32
         assert not rate.weak_type
     assert s(np.arange(3)).shape == (3,)
+
+
+def test_two_local_schedules_of_one_name_are_refused():
+    def one():
+        @lr_optax.schedule
+        def twice_named(step, height):
+            return height
+
+        return twice_named
+
+    def other():
+        @lr_optax.schedule
+        def twice_named(step, height):
+            return 2 * height
+
+    assert one()(0.1) != one()(0.1)  # made anew, as in a notebook
+    with pytest.raises(ValueError, match="there is a schedule 'twice_named' already"):
+        other()
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        (lambda: None, "a function with a name"),
+        (functools.partial(max, 1), "a function with a name"),
+    ],
+)
+def test_what_is_no_formula_is_refused_at_the_decoration(formula, message):
+    with pytest.raises(TypeError, match=message):
+        lr_optax.schedule(formula)
+
+
+def test_formulas_of_another_form_are_refused_at_the_decoration():
+    def no_step(): ...
+    def starred(step, *heights): ...
+    def nameless(step, height, /): ...
+    def second_positional(step, height, every): ...
+
+    for formula, message in [
+        (no_step, "no_step: a formula must take the step as its first argument"),
+        (starred, r"starred: a hyperparameter must have a name .*'\*heights' has not"),
+        (nameless, "nameless: a hyperparameter must have a name"),
+        (second_positional, r"put a \* before 'every'"),
+    ]:
+        with pytest.raises(TypeError, match=message):
+            lr_optax.schedule(formula)
+
+
+def test_a_schedule_keeps_its_own_numbers():
+    values = np.array([0.1, 0.2])
+    s = lr_optax.lookup(values)
+    values[0] = 9.0
+    assert s(0) == np.float32(0.1)
+    with pytest.raises(ValueError, match="read-only"):
+        s.values[0] = 9.0
+    with pytest.raises(AttributeError, match="cannot be changed"):
+        del s._values

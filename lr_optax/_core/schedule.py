@@ -11,12 +11,13 @@ from typing import Any, Concatenate, ParamSpec, final, get_args, overload
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.tree_util import GetAttrKey
 from jax.typing import ArrayLike
 
 from lr_optax._core.arguments import Rule
-from lr_optax._core.signature import Parameters
+from lr_optax._core.signature import Parameters, formula_name
 from lr_optax._core.steps import as_float, as_length, as_step, finite
 from lr_optax._core.values import hashable, is_array, is_leaf, is_static, same, to_text
 
@@ -93,6 +94,9 @@ class Schedule:
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"a schedule cannot be changed; use s.replace({name}=...)")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a schedule cannot be changed, nor lose its {name}")
+
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._values]
 
@@ -121,10 +125,15 @@ class Kind:
         parameters: their hyperparameters.
     """
 
-    def __init__(self, formula: Callable[..., ArrayLike], check: Callable[..., None] | None):
-        self.name = formula.__name__
+    def __init__(
+        self,
+        formula: Callable[..., ArrayLike],
+        check: Callable[..., None] | None,
+        name: str | None,
+    ):
+        self.name = name or formula_name(formula)
         self.formula = formula
-        self.parameters = Parameters(formula, skip=1)
+        self.parameters = Parameters(formula, skip=1, name=self.name)
         self._check = check
         self._real = {n for n, hint in self.parameters.hints.items() if _is_real(hint)}
         for taken in {"init", "update", *dir(Schedule)} & self.parameters.hints.keys():
@@ -150,6 +159,10 @@ class Kind:
 
     def _keep(self, name: str, value: Any) -> Any:
         value = tuple(value) if isinstance(value, list) else value
+        if isinstance(value, np.ndarray):
+            # The caller's array may change later; a schedule may not.
+            value = value.copy()
+            value.flags.writeable = False
         if not (is_static(value) or all(map(is_leaf, jax.tree.leaves(value)))):
             raise TypeError(
                 f"{self.name}: `{name}` must be a number, an array, a schedule, a string, True, "
@@ -175,11 +188,13 @@ def schedule(formula: Callable[Concatenate[Array, P], ArrayLike]) -> Callable[P,
 
 @overload
 def schedule(
-    *, check: Callable[..., None]
+    *, check: Callable[..., None] | None = None, name: str | None = None
 ) -> Callable[[Callable[Concatenate[Array, P], ArrayLike]], Callable[P, Schedule]]: ...
 
 
-def schedule(formula: Any = None, *, check: Callable[..., None] | None = None) -> Any:
+def schedule(
+    formula: Any = None, *, check: Callable[..., None] | None = None, name: str | None = None
+) -> Any:
     """Turn a formula into a function that makes :class:`Schedule` objects.
 
     The formula takes the step, an array >= 0, then the hyperparameters, of which only the first
@@ -191,6 +206,8 @@ def schedule(formula: Any = None, *, check: Callable[..., None] | None = None) -
         formula: ``(step, first, *, second, ...) -> rate``.
         check: called with all hyperparameters by name when a schedule is made, for rules that
             concern several; raises ``ValueError``.
+        name: in the text form, if not the function's own: a library's, as in ``torch.one_cycle``.
+            Such a schedule is not in the :func:`catalogue`.
 
     Returns:
         A function of the hyperparameters alone, with the formula's docstring.
@@ -198,7 +215,7 @@ def schedule(formula: Any = None, *, check: Callable[..., None] | None = None) -
     Raises:
         TypeError: a hyperparameter is called ``init``, ``update`` or like an attribute of
             :class:`Schedule` (Optax takes what has ``init`` and ``update`` for something else).
-        ValueError: another module has registered this name.
+        ValueError: the name is one of this library's own schedules, or one of another module's.
 
     Example:
         >>> @schedule
@@ -211,20 +228,33 @@ def schedule(formula: Any = None, *, check: Callable[..., None] | None = None) -
         halving(0.8, every=3)
     """
     if formula is None:
-        return lambda formula: _register(Kind(formula, check))
-    return _register(Kind(formula, check))
+        return lambda formula: _register(Kind(formula, check, name))
+    return _register(Kind(formula, check, name))
 
 
 def _register(kind: Kind) -> Callable[..., Schedule]:
     known = REGISTRY.setdefault(kind.name, kind)
-    if known.formula.__module__ != kind.formula.__module__:
-        raise ValueError(f"{known.formula.__module__} has registered a schedule {kind.name!r}")
+    if not _is_again(known.formula, kind.formula):
+        raise ValueError(
+            f"there is a schedule {kind.name!r} already, in {known.formula.__module__}; give yours "
+            "another name"
+        )
     REGISTRY[kind.name] = kind
     return kind.factory
 
 
+def _is_again(known: Callable[..., Any], new: Callable[..., Any]) -> bool:
+    """Whether a formula is defined anew: in a notebook, or by a script that is imported as well.
+
+    Two local functions of one name are two formulas: one's text would be read as the other.
+    """
+    same_place = known.__qualname__ == new.__qualname__
+    same_module = known.__module__ == new.__module__
+    return same_place and (same_module or known.__code__.co_filename == new.__code__.co_filename)
+
+
 def catalogue() -> dict[str, Callable[..., Schedule]]:
-    """Every registered schedule by name, your own included.
+    """Every schedule of this library by name, and your own.
 
     Returns:
         A new dictionary from names to the functions that make schedules, sorted by name.
@@ -234,7 +264,7 @@ def catalogue() -> dict[str, Callable[..., Schedule]]:
         >>> catalogue()["linear"](0.1, transition_steps=10)
         linear(0.1, transition_steps=10)
     """
-    return {name: REGISTRY[name].factory for name in sorted(REGISTRY)}
+    return {name: REGISTRY[name].factory for name in sorted(REGISTRY) if "." not in name}
 
 
 def _restore(factory: Any, values: Mapping[str, Any], static: frozenset[str]) -> Schedule:

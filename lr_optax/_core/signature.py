@@ -34,18 +34,45 @@ def accept(hint: Any, value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def formula_name(formula: Callable[..., Any]) -> str:
+    """The name of a formula that has the form of one, ``(step, first, *, second, ...)``."""
+    name = getattr(formula, "__name__", None)
+    if not (isinstance(name, str) and name.isidentifier()):
+        raise TypeError(f"schedule: a formula must be a function with a name, got {formula!r}")
+    parameters = list(inspect.signature(formula).parameters.values())
+    if not parameters or parameters[0].kind not in _POSITIONAL:
+        raise TypeError(f"{name}: a formula must take the step as its first argument")
+    for parameter in parameters[1:]:
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise TypeError(
+                f"{name}: a hyperparameter must have a name to be given by, which "
+                f"{str(parameter)!r} has not; write it as (step, first, *, second)"
+            )
+    for parameter in parameters[2:]:
+        if parameter.kind != parameter.KEYWORD_ONLY:
+            raise TypeError(
+                f"{name}: only the step and the first hyperparameter may be positional; put a * "
+                f"before {parameter.name!r}"
+            )
+    return name
+
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
 class Parameters:
     """The hyperparameters of a function: names, defaults, annotations.
 
     Args:
         function: whose hyperparameters they are.
         skip: how many leading arguments are not hyperparameters (1 for a formula's step).
+        name: what errors call it, if not by its own name.
     """
 
-    def __init__(self, function: Callable[..., Any], skip: int = 0):
+    def __init__(self, function: Callable[..., Any], skip: int = 0, name: str | None = None):
         named = list(inspect.signature(function, eval_str=True).parameters.values())[skip:]
         bare = [parameter.replace(annotation=parameter.empty) for parameter in named]
-        self.function = function.__name__
+        self.function = name or function.__name__
         self.hints = {parameter.name: parameter.annotation for parameter in named}
         self.signature = inspect.Signature(bare)
 

@@ -11,7 +11,6 @@ A length counts calls of the scheduler there, and steps of the schedule here: wh
 an epoch multiplies lengths by the updates per epoch.
 """
 
-# All at once, so that text made with any of them can be read wherever one is imported.
 from lr_optax.compat import keras as keras
 from lr_optax.compat import timm as timm
 from lr_optax.compat import torch as torch

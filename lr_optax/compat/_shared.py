@@ -57,7 +57,7 @@ def portions(left: Array, gone: Array) -> tuple[Array, Array]:
     return left, jnp.where(lasts, gone, 1)
 
 
-@schedule
+@schedule(name="compat.cosine_wave")
 def cosine_wave(
     step: Array, init_value: Rate, *, half_period: Positive, end_value: Rate = 0.0
 ) -> ArrayLike:

@@ -487,7 +487,7 @@ def OneCycleLR(
     )
 
 
-@schedule
+@schedule(name="torch.one_cycle")
 def torch_one_cycle(
     step: Array,
     init_value: Rate,

@@ -355,7 +355,7 @@ def get_cosine_with_hard_restarts_schedule_with_warmup(
     return warmed_up(cycles, base_lr, num_warmup_steps)
 
 
-@schedule
+@schedule(name="transformers.cosine_restarts")
 def transformers_cosine_restarts(
     step: Array, init_value: Rate, *, decay_steps: Period, num_cycles: Period = 1
 ) -> ArrayLike:

@@ -371,7 +371,7 @@ def _legs(
     return rate
 
 
-@schedule
+@schedule(check=_floor_below_peak)
 def snapshot_cycles(
     step: Array, init_value: Rate, *, total_steps: Steps, cycles: Count, min_value: Rate = 0.0
 ) -> ArrayLike:

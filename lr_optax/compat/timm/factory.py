@@ -31,7 +31,7 @@ def create_scheduler_v2(
     *,
     warmup_prefix: bool = False,
     cycle_mul: float = 1.0,
-    cycle_decay: float = 1.0,
+    cycle_decay: float = 0.1,
     cycle_limit: int = 1,
     k_decay: float = 1.0,
     decay_fn: Any = None,

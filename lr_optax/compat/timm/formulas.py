@@ -15,7 +15,7 @@ from lr_optax._core.steps import as_float, blend, geometric, is_number, progress
 from lr_optax.schedules.cycles import _growing_cycles
 
 
-@schedule
+@schedule(name="timm.cosine")
 def timm_cosine(
     step: Array,
     base_lr: Rate,
@@ -62,7 +62,7 @@ def timm_cosine(
     return _cycles(step, falling, base_lr, lr_min, t_initial, cycle_mul, cycle_decay, cycle_limit)
 
 
-@schedule
+@schedule(name="timm.poly")
 def timm_poly(
     step: Array,
     base_lr: Rate,
@@ -111,7 +111,7 @@ def timm_poly(
     return _cycles(step, falling, base_lr, lr_min, t_initial, cycle_mul, cycle_decay, cycle_limit)
 
 
-@schedule
+@schedule(name="timm.tanh")
 def timm_tanh(
     step: Array,
     base_lr: Rate,
@@ -184,7 +184,7 @@ def _cycles(
     return jnp.where(as_float(index) < as_float(cycle_limit), rate, lr_min)
 
 
-@schedule
+@schedule(name="timm.exp_decay")
 def timm_exp_decay(
     step: Array,
     init_value: Rate,
