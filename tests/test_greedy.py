@@ -132,7 +132,7 @@ def test_state_has_types_of_its_own_and_one_program_without_branches():
     for value in (1.0, NAN, 2.0, 1.0, 1.0):
         updates, state = update(params, state, value=value)
         chex.assert_trees_all_equal_shapes_and_dtypes((updates, state), (params, first))
-    assert {leaf.dtype.name for leaf in jax.tree.leaves(state)} == {"float32", "int32"}
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(state)} == {"float32", "int32", "bool"}
     assert state.window_count == 2
     assert isinstance(state, GreedyState)
 

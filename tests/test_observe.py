@@ -4,6 +4,7 @@ import pickle
 
 import chex
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -205,13 +206,44 @@ def test_errors():
         observe(PLATEAU.init(PARAMS), jnp.ones(2))
 
 
-def test_settings_are_structure_and_survive_pickling():
-    state = PLATEAU.init(PARAMS)
-    assert len(jax.tree.leaves(state)) == 6
-    same = reduce_on_plateau(0.5, patience=1).init(PARAMS)
-    assert jax.tree.structure(state) == jax.tree.structure(same)
-    other = reduce_on_plateau(0.5, patience=2).init(PARAMS)
-    assert jax.tree.structure(state) != jax.tree.structure(other)
+def test_settings_are_arrays_and_of_one_structure():
+    """A checkpoint fits whatever the settings are, and whether they are numbers or arrays."""
+    states = [
+        reduce_on_plateau(0.5, patience=patience).init(PARAMS)
+        for patience in (1, 10**10, jnp.int32(3), np.int64(2**40))
+    ]
+    for state in states:
+        assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(state))
+        chex.assert_trees_all_equal_shapes_and_dtypes(state, states[0])
+    assert states[1].settings.patience == states[3].settings.patience == 2**31 - 1
+
+
+def test_an_update_takes_the_settings_from_the_code():
+    before, after = (reduce_on_plateau(factor, patience=0) for factor in (0.1, 0.5))
+    state = observe(before.init(PARAMS), 1.0)
+    _, state = after.update(PARAMS, state, PARAMS, value=1.0)
+    assert state.scale == 0.5
+
+
+@pytest.mark.parametrize("feedback", [reduce_on_plateau, greedy])
+def test_a_state_survives_pickle_and_the_export_of_its_program(feedback):
+    pytest.importorskip("flatbuffers", reason="jax.export serializes with flatbuffers")
+    state = observe(feedback(0.5, patience=1).init(PARAMS), 1.0)
     copy = pickle.loads(pickle.dumps(state))
-    assert jax.tree.structure(copy) == jax.tree.structure(state)
     chex.assert_trees_all_equal(observe(copy, 1.0), observe(state, 1.0))
+    program = jax.export.export(jax.jit(observe))(state, jnp.float32(1.0))
+    read = jax.export.deserialize(program.serialize())
+    chex.assert_trees_all_close(read.call(state, jnp.float32(1.0)), observe(state, 1.0))
+
+
+@pytest.mark.parametrize("value", [np.int64(3 * 10**9), 3 * 10**9, 10**40, np.uint64(2**63)])
+def test_metrics_beyond_32_bits_do_not_wrap(value):
+    tx = reduce_on_plateau(0.5, patience=0, mode="max")
+    state = observe(observe(tx.init(PARAMS), 1.0), value)
+    assert state.best > 2e9
+    assert state.scale == 1
+
+
+def test_a_transform_where_a_rate_belongs_says_so():
+    with pytest.raises(TypeError, match=r"not a learning rate: put it behind the optimizer"):
+        optax.adam(reduce_on_plateau(0.1)).init(PARAMS)

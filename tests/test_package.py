@@ -86,6 +86,9 @@ def test_imports_run_downward_only():
             assert there == here or level[there] <= level[here], f"{path}: {there}"
 
 
+_MODULE = re.compile(r"lr_optax(\.[a-z_]+)+")
+
+
 def imported(tree):
     """The rooms of this package that a module names: imported in any way, or as a text."""
     for node in ast.walk(tree):
@@ -99,7 +102,7 @@ def imported(tree):
         elif isinstance(node, ast.Import):
             dotted = [alias.name.split(".") for alias in node.names]
             yield from (parts[1] for parts in dotted if parts[0] == "lr_optax" and parts[1:])
-        elif isinstance(node, ast.Constant) and re.fullmatch(r"lr_optax(\.\w+)+", str(node.value)):
+        elif isinstance(node, ast.Constant) and _MODULE.fullmatch(str(node.value)):
             yield node.value.split(".")[1]
 
 

@@ -7,12 +7,30 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
-from jax.typing import ArrayLike
+from jax.export import register_namedtuple_serialization
 
 from lr_optax._core.arguments import Count, Fraction, Growth, Period, Rate, Shrinking, is_known
 from lr_optax._core.signature import validated
-from lr_optax.feedback.policy import Policy, bind, collect, improves, real, whole
+from lr_optax.feedback.policy import flag, improves, real, whole
 from lr_optax.feedback.transform import transform
+
+
+class GreedySettings(NamedTuple):
+    """The arguments of :func:`greedy`, as arrays; the window's size is its length."""
+
+    factor: Array
+    patience: Array
+    threshold: Array
+    relative: Array  # bool: whether the threshold is a share of the best
+    sign: Array  # 1 for a metric that should fall, -1 for one that should rise
+    cooldown: Array
+    warmup: Array
+    min_scale: Array
+    max_scale: Array
+    eps: Array
+    reset_after: Array
+    accumulation_size: Array
+    ignore_nonfinite: Array  # bool
 
 
 class GreedyState(NamedTuple):
@@ -28,14 +46,19 @@ class GreedyState(NamedTuple):
     window_count: Array  # int32: how many metrics have gone into it
     metric_sum: Array  # float32: of the metrics seen since the last check
     metric_count: Array  # int32: how many they are
-    policy: Policy  # how the next state follows: the settings, which no checkpoint holds
+    settings: GreedySettings  # the code's: every update sets them again
 
 
-def start(mode: str, window_size: int, policy: Policy) -> GreedyState:
+# So that jax.export can save a program that takes such a state.
+for _type in (GreedySettings, GreedyState):
+    register_namedtuple_serialization(_type, serialized_name=f"lr_optax.{_type.__name__}")
+
+
+def begin(window_size: int, settings: GreedySettings) -> GreedyState:
     """The state before the first metric."""
     return GreedyState(
         scale=real(1),
-        best=real(jnp.inf if mode == "min" else -jnp.inf),
+        best=settings.sign * jnp.inf,
         good_checks=whole(0),
         bad_checks=whole(0),
         checks_to_skip=whole(0),
@@ -44,34 +67,21 @@ def start(mode: str, window_size: int, policy: Policy) -> GreedyState:
         window_count=whole(0),
         metric_sum=real(0),
         metric_count=whole(0),
-        policy=policy,
+        settings=settings,
     )
 
 
-def check(
-    state: GreedyState,
-    metric: Array,
-    *,
-    patience: ArrayLike,
-    threshold: ArrayLike,
-    threshold_mode: str,
-    mode: str,
-    cooldown: ArrayLike,
-    warmup: ArrayLike,
-    reset_after: ArrayLike,
-    **limits: ArrayLike,
-) -> GreedyState:
-    """The state after one check of a metric; arguments as in :func:`greedy`."""
+def check(state: GreedyState, metric: Array) -> GreedyState:
+    """The state after one check of a metric."""
+    settings = state.settings
     waiting = jnp.maximum(state.checks_to_skip - 1, 0)
-    state = smoothed(state, metric)
-    state = counted(state, threshold=threshold, threshold_mode=threshold_mode, mode=mode)
-    rise, cut = state.good_checks > whole(patience), state.bad_checks > whole(patience)
-    state = moved(state, rise, cut, **limits)
-    fresh = start(mode, len(state.window), state.policy)
-    anew = state.cuts_at_min >= whole(reset_after)
-    return jax.tree.map(partial(jnp.where, anew), fresh, state)._replace(
-        checks_to_skip=jnp.where(rise, whole(warmup), jnp.where(cut, whole(cooldown), waiting))
-    )
+    state = counted(smoothed(state, metric))
+    rise, cut = state.good_checks > settings.patience, state.bad_checks > settings.patience
+    state = moved(state, rise, cut)
+    anew = state.cuts_at_min >= settings.reset_after
+    state = jax.tree.map(partial(jnp.where, anew), begin(len(state.window), settings), state)
+    skip = jnp.where(rise, settings.warmup, jnp.where(cut, settings.cooldown, waiting))
+    return state._replace(checks_to_skip=skip)
 
 
 def smoothed(state: GreedyState, metric: Array) -> GreedyState:
@@ -87,14 +97,12 @@ def mean(state: GreedyState) -> Array:
     return state.window.sum() / real(jnp.minimum(state.window_count, len(state.window)))
 
 
-def counted(
-    state: GreedyState, *, threshold: ArrayLike, threshold_mode: str, mode: str
-) -> GreedyState:
+def counted(state: GreedyState) -> GreedyState:
     """The state after the mean of its window has been compared with the best."""
-    sign = 1 if mode == "min" else -1
+    sign = state.settings.sign
     metric, best = sign * mean(state), sign * state.best  # from here on, smaller is better
     skip = state.checks_to_skip > 0
-    better = ~skip & improves(metric, best, threshold=threshold, threshold_mode=threshold_mode)
+    better = ~skip & improves(metric, best, state.settings)
     return state._replace(
         best=sign * jnp.where(better, metric, best),
         good_checks=jnp.where(better, state.good_checks + 1, 0),
@@ -102,18 +110,10 @@ def counted(
     )
 
 
-def moved(
-    state: GreedyState,
-    rise: Array,
-    cut: Array,
-    *,
-    factor: ArrayLike,
-    min_scale: ArrayLike,
-    max_scale: ArrayLike,
-    eps: ArrayLike,
-) -> GreedyState:
+def moved(state: GreedyState, rise: Array, cut: Array) -> GreedyState:
     """The state after a rise or a cut of the scale, if there is one."""
-    higher = jnp.minimum(state.scale / factor, max_scale)
+    factor, eps, min_scale = state.settings.factor, state.settings.eps, state.settings.min_scale
+    higher = jnp.minimum(state.scale / factor, state.settings.max_scale)
     lower = jnp.maximum(state.scale * factor, min_scale)
     scale = jnp.where(rise & (higher - state.scale > eps), higher, state.scale)
     scale = jnp.where(cut & (state.scale - lower > eps), lower, scale)
@@ -152,8 +152,13 @@ def greedy(
     checks in a row, scale ← min(scale/factor, max_scale); after as many bad ones, scale ←
     max(scale·factor, min_scale). A cut that finds the scale at its minimum for the
     ``reset_after``-th time since the last rise sets everything back to the beginning. The
-    decisions are those of GreedyLR in Hugging Face's Transformers, but for negative metrics with
-    ``threshold_mode="rel"``, where the margin is threshold·|b|.
+    decisions are those of GreedyLR in Hugging Face's Transformers, with three differences:
+
+    * Negative metrics with ``threshold_mode="rel"``: the margin is threshold·|b| here.
+    * A NaN leaves the window after ``window_size`` metrics here. There the window's running sum
+      stays NaN, and no later metric is better.
+    * At the minimum a rise and the fall back may miss it by rounding (0.10000000000000002 for
+      0.1): here that is the minimum, and counts for ``reset_after``; there it does not.
 
     The metric is passed to ``update`` as ``value``, or to :func:`observe`; put the transform
     behind the optimizer, as :func:`reduce_on_plateau`.
@@ -209,24 +214,23 @@ def greedy(
     """
     if not is_known(window_size):
         raise TypeError("greedy: `window_size` must be a Python number: it is an array's length")
-    policy = bind(
-        collect,
-        check=bind(
-            check,
-            factor=factor,
-            patience=patience,
-            threshold=threshold,
-            threshold_mode=threshold_mode,
-            mode=mode,
-            cooldown=cooldown,
-            warmup=warmup,
-            min_scale=min_scale,
-            max_scale=max_scale,
-            eps=eps,
-            reset_after=reset_after,
-        ),
-        accumulation_size=accumulation_size,
-        nonfinite=nonfinite,
-        axis_name=axis_name,
-    )
-    return transform(lambda: start(mode, int(window_size), policy))
+
+    def start() -> GreedyState:
+        settings = GreedySettings(
+            factor=real(factor),
+            patience=whole(patience),
+            threshold=real(threshold),
+            relative=flag(threshold_mode == "rel"),
+            sign=real(1 if mode == "min" else -1),
+            cooldown=whole(cooldown),
+            warmup=whole(warmup),
+            min_scale=real(min_scale),
+            max_scale=real(max_scale),
+            eps=real(eps),
+            reset_after=whole(reset_after),
+            accumulation_size=whole(accumulation_size),
+            ignore_nonfinite=flag(nonfinite == "ignore"),
+        )
+        return begin(int(window_size), settings)
+
+    return transform(start, check, axis_name)

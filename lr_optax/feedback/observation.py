@@ -5,12 +5,19 @@ from typing import Any, TypeVar
 import jax
 from jax.typing import ArrayLike
 
-from lr_optax.feedback.policy import is_feedback, unwrapped
+from lr_optax.feedback import greedylr, plateau
+from lr_optax.feedback.policy import collect, unwrapped
 
 T = TypeVar("T")
+CHECKS = {plateau.PlateauState: plateau.check, greedylr.GreedyState: greedylr.check}
 
 
-def observe(opt_state: T, value: ArrayLike) -> T:
+def is_feedback(node: object) -> bool:
+    """Whether a node of an optimizer's state is that of a rate set by a metric."""
+    return type(node) in CHECKS
+
+
+def observe(opt_state: T, value: ArrayLike, *, axis_name: Any = None) -> T:
     """The state after one more metric, such as the validation loss of an epoch.
 
     Steps every :func:`reduce_on_plateau` and :func:`greedy` in a state, wherever it is nested, as
@@ -18,13 +25,15 @@ def observe(opt_state: T, value: ArrayLike) -> T:
     It works where ``value`` does not get through, such as in ``optax.lookahead`` or in Flax's
     ``TrainState.apply_gradients``, and inside ``optax.MultiSteps`` at any micro-batch.
 
-    The settings are those of the code that made the state, or into whose state a checkpoint was
-    restored. With ``axis_name``, call it where that axis is mapped.
+    The settings are those in the state, which every ``update`` takes from the code: after a
+    checkpoint has been restored, a changed setting is seen from the first update on.
 
     Args:
         opt_state: the state of any Optax optimizer, or a pytree with one in it such as a
             ``TrainState``; of an ``nnx.Optimizer``, its ``opt_state``.
         value: a real scalar.
+        axis_name: a mapped axis, or several, over which the metric is averaged first. It is no
+            part of the state: name it here as in :func:`reduce_on_plateau`.
 
     Returns:
         A state like the one given.
@@ -52,12 +61,12 @@ def observe(opt_state: T, value: ArrayLike) -> T:
             "observe: no reduce_on_plateau or greedy of lr_optax in this state would see `value`"
         )
     return jax.tree.map(
-        lambda node: _stepped(node, value) if is_feedback(node) else node,
+        lambda node: _stepped(node, value, axis_name) if is_feedback(node) else node,
         opt_state,
         is_leaf=is_feedback,
     )
 
 
-def _stepped(node: Any, value: ArrayLike) -> Any:
-    plain = unwrapped(node)
-    return jax.tree.unflatten(jax.tree.structure(node), jax.tree.leaves(plain.policy(plain, value)))
+def _stepped(node: Any, value: ArrayLike, axis_name: Any) -> Any:
+    after = collect(CHECKS[type(node)], unwrapped(node), value, axis_name)
+    return jax.tree.unflatten(jax.tree.structure(node), jax.tree.leaves(after))

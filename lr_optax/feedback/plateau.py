@@ -8,12 +8,27 @@ from typing import Any, Literal, NamedTuple
 import jax.numpy as jnp
 import optax
 from jax import Array
-from jax.typing import ArrayLike
+from jax.export import register_namedtuple_serialization
 
 from lr_optax._core.arguments import Count, Fraction, Period, Rate, Shrinking
 from lr_optax._core.signature import validated
-from lr_optax.feedback.policy import Policy, bind, collect, improves, real, whole
+from lr_optax.feedback.policy import flag, improves, real, whole
 from lr_optax.feedback.transform import transform
+
+
+class PlateauSettings(NamedTuple):
+    """The arguments of :func:`reduce_on_plateau`, as arrays."""
+
+    factor: Array
+    patience: Array
+    threshold: Array
+    relative: Array  # bool: whether the threshold is a share of the best
+    sign: Array  # 1 for a metric that should fall, -1 for one that should rise
+    cooldown: Array
+    min_scale: Array
+    eps: Array
+    accumulation_size: Array
+    ignore_nonfinite: Array  # bool
 
 
 class PlateauState(NamedTuple):
@@ -25,34 +40,28 @@ class PlateauState(NamedTuple):
     cooldown_left: Array  # int32: checks that will not count as bad
     metric_sum: Array  # float32: of the metrics seen since the last check
     metric_count: Array  # int32: how many they are
-    policy: Policy  # how the next state follows: the settings, which no checkpoint holds
+    settings: PlateauSettings  # the code's: every update sets them again
 
 
-def check(
-    state: PlateauState,
-    metric: Array,
-    *,
-    factor: ArrayLike,
-    patience: ArrayLike,
-    threshold: ArrayLike,
-    threshold_mode: str,
-    mode: str,
-    cooldown: ArrayLike,
-    min_scale: ArrayLike,
-    eps: ArrayLike,
-) -> PlateauState:
-    """The state after one check of a metric; arguments as in :func:`reduce_on_plateau`."""
-    sign = 1 if mode == "min" else -1
-    metric, best = sign * metric, sign * state.best  # from here on, smaller is better
-    better = improves(metric, best, threshold=threshold, threshold_mode=threshold_mode)
+# So that jax.export can save a program that takes such a state.
+for _type in (PlateauSettings, PlateauState):
+    register_namedtuple_serialization(_type, serialized_name=f"lr_optax.{_type.__name__}")
+
+
+def check(state: PlateauState, metric: Array) -> PlateauState:
+    """The state after one check of a metric."""
+    settings = state.settings
+    metric, best = settings.sign * metric, settings.sign * state.best  # now smaller is better
+    better = improves(metric, best, settings)
     bad_checks = jnp.where(better | (state.cooldown_left > 0), 0, state.bad_checks + 1)
-    cut = bad_checks > whole(patience)
-    lower = jnp.maximum(state.scale * factor, min_scale)
+    cut = bad_checks > settings.patience
+    lower = jnp.maximum(state.scale * settings.factor, settings.min_scale)
+    waiting = jnp.maximum(state.cooldown_left - 1, 0)
     return state._replace(
-        scale=jnp.where(cut & (state.scale - lower > eps), lower, state.scale),
-        best=sign * jnp.where(better, metric, best),
+        scale=jnp.where(cut & (state.scale - lower > settings.eps), lower, state.scale),
+        best=settings.sign * jnp.where(better, metric, best),
         bad_checks=jnp.where(cut, 0, bad_checks),
-        cooldown_left=jnp.where(cut, whole(cooldown), jnp.maximum(state.cooldown_left - 1, 0)),
+        cooldown_left=jnp.where(cut, settings.cooldown, waiting),
     )
 
 
@@ -135,25 +144,22 @@ def reduce_on_plateau(
         A. Paszke et al., "PyTorch: An Imperative Style, High-Performance Deep Learning Library",
         2019, arXiv:1912.01703: torch.optim.lr_scheduler.ReduceLROnPlateau, version 2.13.
     """
-    policy = bind(
-        collect,
-        check=bind(
-            check,
-            factor=factor,
-            patience=patience,
-            threshold=threshold,
-            threshold_mode=threshold_mode,
-            mode=mode,
-            cooldown=cooldown,
-            min_scale=min_scale,
-            eps=eps,
-        ),
-        accumulation_size=accumulation_size,
-        nonfinite=nonfinite,
-        axis_name=axis_name,
-    )
-    best = jnp.inf if mode == "min" else -jnp.inf
-    # An array for each field, as one buffer cannot be donated twice.
-    return transform(
-        lambda: PlateauState(real(1), real(best), whole(0), whole(0), real(0), whole(0), policy),
-    )
+
+    def start() -> PlateauState:
+        settings = PlateauSettings(
+            factor=real(factor),
+            patience=whole(patience),
+            threshold=real(threshold),
+            relative=flag(threshold_mode == "rel"),
+            sign=real(1 if mode == "min" else -1),
+            cooldown=whole(cooldown),
+            min_scale=real(min_scale),
+            eps=real(eps),
+            accumulation_size=whole(accumulation_size),
+            ignore_nonfinite=flag(nonfinite == "ignore"),
+        )
+        best = settings.sign * jnp.inf
+        # An array for each field, as one buffer cannot be donated twice.
+        return PlateauState(real(1), best, whole(0), whole(0), real(0), whole(0), settings)
+
+    return transform(start, check, axis_name)

@@ -2,23 +2,48 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, NoReturn, final
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from jax.export import register_namedtuple_serialization
 from jax.typing import ArrayLike
 
 from lr_optax._core.steps import as_float
-from lr_optax.feedback.policy import whole
+from lr_optax.feedback.policy import collect, whole
 
 
-def transform(start: Callable[[], Any]) -> optax.GradientTransformationExtraArgs:
+class Feedback(optax.GradientTransformationExtraArgs):
+    """An Optax transform that says so where a learning rate belongs.
+
+    Optax multiplies a rate by -1, which a tuple takes for a repetition.
+    """
+
+    __slots__ = ()
+
+    def _refuse(self, other: object = None) -> NoReturn:
+        raise TypeError(
+            "reduce_on_plateau and greedy make an Optax transform, not a learning rate: put it "
+            "behind the optimizer, as in optax.chain(optax.adam(rate), reduce_on_plateau(...)), or "
+            "make a rate of it: with_feedback(constant(rate), reduce_on_plateau(...)) in "
+            "with_hyperparams(optax.adam, learning_rate=...)"
+        )
+
+    __mul__ = __rmul__ = __neg__ = __add__ = __radd__ = __sub__ = __rsub__ = _refuse
+    __truediv__ = __rtruediv__ = __float__ = __jax_array__ = _refuse
+
+
+def transform(
+    start: Callable[[], Any], check: Callable[[Any, Array], Any], axis_name: Any
+) -> optax.GradientTransformationExtraArgs:
     """An Optax transform that multiplies updates by the scale of a feedback state.
 
     Args:
         start: makes the first state, an array for each field: one buffer cannot be donated twice.
+        check: the state after one check of a metric.
+        axis_name: mapped axes over which a metric is averaged.
     """
 
     def init(params: optax.Params) -> Any:
@@ -34,11 +59,12 @@ def transform(start: Callable[[], Any]) -> optax.GradientTransformationExtraArgs
         **extra: Any,
     ) -> tuple[optax.Updates, Any]:
         del params, extra
-        state = state._replace(policy=start().policy)
-        state = state if value is None else state.policy(state, value)
+        # The code's settings, whatever checkpoint the state came from.
+        state = state._replace(settings=start().settings)
+        state = state if value is None else collect(check, state, value, axis_name)
         return jax.tree.map(partial(_scaled, state.scale), updates), state
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return Feedback(init, update)
 
 
 def _scaled(scale: Array, update: Array) -> Array:
@@ -53,6 +79,11 @@ class FeedbackScheduleState(NamedTuple):
     # int32: steps taken, which saturate
     count: Any
     feedback: Any  # the state of the transform
+
+
+register_namedtuple_serialization(
+    FeedbackScheduleState, serialized_name="lr_optax.FeedbackScheduleState"
+)
 
 
 @final

@@ -8,7 +8,8 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from lr_optax._core.steps import as_float
-from lr_optax.feedback.policy import is_feedback, unwrapped
+from lr_optax.feedback.observation import is_feedback
+from lr_optax.feedback.policy import unwrapped
 
 
 class Entry(NamedTuple):

@@ -7,9 +7,8 @@ count, and no value. So a changed schedule is one of three explicit choices:
 * ``shift(new, steps=count)``: the new schedule from its beginning;
 * ``continue_from(state, new)``: the same, at such a height that the rate goes on from where it is.
 
-Settings of :func:`lr_optax.reduce_on_plateau` and :func:`lr_optax.greedy` are the code's too, once
-a checkpoint is restored into ``tx.init(params)``. A state kept by other means, such as pickle, gets
-them with ``jax.tree.unflatten(jax.tree.structure(tx.init(params)), jax.tree.leaves(state))``.
+Settings of :func:`lr_optax.reduce_on_plateau` and :func:`lr_optax.greedy` are the code's too, from
+the first update on, whatever the checkpoint holds.
 """
 
 from collections.abc import Callable
