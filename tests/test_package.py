@@ -1,6 +1,7 @@
 """The public face: what is there, and what importing it costs."""
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -42,6 +43,15 @@ def test_every_public_docstring_is_complete():
         parts += ["When to use it:", "Reference:"] * (name in lr_optax.catalogue())
         for part in parts:
             assert part in doc or name == "from_function", (name, part)
+
+
+def test_signatures_can_be_read():
+    for name in lr_optax.__all__:
+        if callable(getattr(lr_optax, name)):
+            text = str(inspect.signature(getattr(lr_optax, name)))
+            assert "lambda" not in text, name
+            assert "Rule(" not in text, name
+    assert str(inspect.signature(lr_optax.reduce_on_plateau)).startswith("(factor=0.1, *, patience")
 
 
 def test_importing_costs_nothing_and_says_nothing():

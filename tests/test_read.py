@@ -44,6 +44,12 @@ def read(state):
     return {name: round(float(value), 6) for name, value in seen.items()}
 
 
+def unscaled(rates):
+    """What is read where no scale reaches a rate, by group."""
+    names = ("learning_rate", "effective_learning_rate")
+    return {f"{group}{name}": rate for group, rate in rates.items() for name in names}
+
+
 def groups(**rates):
     return {label: with_hyperparams(optax.sgd, learning_rate=r) for label, r in rates.items()}
 
@@ -64,8 +70,8 @@ FOUND = {
 
 @pytest.mark.parametrize("tx", FOUND.values(), ids=FOUND.keys())
 def test_found_wherever_it_is_nested(tx):
-    assert read(tx.init(PARAMS)) == {"learning_rate": 0.8}
-    assert read(run(tx)) == {"learning_rate": 0.6}
+    assert read(tx.init(PARAMS)) == unscaled({"": 0.8})
+    assert read(run(tx)) == unscaled({"": 0.6})
 
 
 def test_multi_steps_counts_whole_updates():
@@ -80,21 +86,21 @@ def test_every_hyperparameter_and_what_an_inner_wrapper_has():
         return with_hyperparams(partial(optax.sgd, learning_rate), momentum=RATE)
 
     outer = with_hyperparams(inner, learning_rate=0.1)
-    assert read(run(outer)) == {"learning_rate": 0.1, "momentum": 0.6}
+    assert read(run(outer)) == {"momentum": 0.6} | unscaled({"": 0.1})
 
 
 def test_groups_are_told_apart_by_label():
     for partition in (optax.partition, optax.multi_transform):
         tx = partition(groups(encoder=RATE, decoder=0.1), LABELS)
-        assert read(run(tx)) == {"decoder/learning_rate": 0.1, "encoder/learning_rate": 0.6}
+        assert read(run(tx)) == unscaled({"decoder/": 0.1, "encoder/": 0.6})
     inner = optax.partition(groups(a=0.1, b=0.2), {"encoder": "a", "decoder": "b"})
     tx = optax.partition({"x": inner}, {"encoder": "x", "decoder": "x"})
-    assert read(run(tx)) == {"x/a/learning_rate": 0.1, "x/b/learning_rate": 0.2}
+    assert read(run(tx)) == unscaled({"x/a/": 0.1, "x/b/": 0.2})
 
 
 def test_same_names_in_one_chain_are_told_apart_by_their_path():
     tx = optax.chain(TX, optax.identity(), with_hyperparams(optax.sgd, learning_rate=0.1))
-    assert read(run(tx)) == {"0/learning_rate": 0.6, "2/learning_rate": 0.1}
+    assert read(run(tx)) == unscaled({"0/": 0.6, "2/": 0.1})
 
 
 def test_scale_and_effective_rate():
@@ -132,7 +138,7 @@ def test_scales_reach_the_rates_of_their_chain():
 def test_a_schedule_with_feedback_is_read_as_one_value():
     for make in (with_hyperparams, lambda f, **kw: optax.inject_hyperparams(f)(**kw)):
         tx = make(optax.sgd, learning_rate=with_feedback(RATE, PLATEAU))
-        assert read(run(tx, value=1.0)) == {"learning_rate": 0.15}
+        assert read(run(tx, value=1.0)) == unscaled({"": 0.15})
 
 
 def test_nothing_noted_is_nothing_found():
@@ -181,8 +187,6 @@ def test_next_values_need_the_schedules():
         assert upcoming["encoder/learning_rate"] == RATE(t)
         assert jax.jit(lambda s: next_hyperparams(s, schedules))(state) == upcoming
         _, state = tx.update(PARAMS, state, PARAMS)
-        assert {n: float(v) for n, v in upcoming.items()} == {
-            n: float(v) for n, v in read_hyperparams(state).items()
-        }
+        assert read_hyperparams(state).items() >= upcoming.items()
     with pytest.raises(KeyError, match="no hyperparameter 'learning_rate'; it has decoder/"):
         next_hyperparams(state, {"learning_rate": RATE})

@@ -22,12 +22,16 @@ import lr_optax
 from lr_optax import (
     constant,
     continue_from,
+    cosine_decay,
+    greedy,
     linear,
     observe,
     parse,
     read_hyperparams,
     reduce_on_plateau,
     shift,
+    warmup,
+    with_feedback,
     with_hyperparams,
 )
 
@@ -183,7 +187,8 @@ def test_defect_9_the_code_holds_after_a_restore(tmp_path, before, after, x64):
         expected = after(3) if callable(after) else jnp.asarray(after, float)
         assert state.hyperparams["learning_rate"] == expected
         np.testing.assert_allclose(updates["w"], -expected, rtol=1e-6)
-        assert read_hyperparams(state) == {"learning_rate": expected}
+        seen = read_hyperparams(state)
+        assert seen == dict.fromkeys(("learning_rate", "effective_learning_rate"), expected)
 
 
 def test_defect_9_what_is_not_named_is_the_codes_too(tmp_path):
@@ -229,8 +234,80 @@ def test_continue_from_in_a_group_and_its_errors():
     np.testing.assert_allclose(schedule(2), 0.7, rtol=1e-6)
     with pytest.raises(KeyError, match="no hyperparameter 'learning_rate'; it has a/learning_rate"):
         continue_from(state, constant(1.0))
+    with pytest.raises(
+        KeyError, match=r"a record of none.*with_hyperparams\(optax.adam, learning_"
+    ):
+        continue_from(optax.adam(0.1).init(PARAMS), constant(1.0))
     with pytest.raises(ValueError, match="must not begin at 0"):
         continue_from(state, linear(0.0, end_value=1.0, transition_steps=3), name="a/learning_rate")
+
+
+def by_orbax(path, state, like):
+    with ocp.StandardCheckpointer() as checkpointer:
+        checkpointer.save(path, state)
+        checkpointer.wait_until_finished()
+        return checkpointer.restore(path, like)
+
+
+def by_equinox(path, state, like):
+    equinox = pytest.importorskip("equinox", reason="equinox is not installed")
+    equinox.tree_serialise_leaves(path, state)
+    return equinox.tree_deserialise_leaves(path, like)
+
+
+def by_flax(path, state, like):
+    serialization = pytest.importorskip("flax.serialization", reason="flax is not installed")
+    path.write_bytes(serialization.to_bytes(state))
+    return serialization.from_bytes(like, path.read_bytes())
+
+
+SETTINGS = {"number": 3, "int32": jnp.int32(3), "int64": np.int64(3)}
+
+
+@pytest.mark.parametrize("keep", [by_orbax, by_equinox, by_flax])
+@pytest.mark.parametrize("before", SETTINGS.values(), ids=SETTINGS.keys())
+@pytest.mark.parametrize("feedback", [reduce_on_plateau, greedy])
+def test_a_feedback_state_fits_whether_a_setting_was_a_number_or_an_array(
+    tmp_path, keep, feedback, before
+):
+    state = observe(feedback(0.5, patience=before).init(PARAMS), 1.0)
+    for after in SETTINGS.values():
+        like = feedback(0.5, patience=after).init(PARAMS)
+        path = tmp_path / type(after).__name__
+        chex.assert_trees_all_equal(keep(path, state, like), state)
+
+
+@pytest.mark.parametrize("keep", [by_orbax, by_equinox, by_flax])
+def test_a_state_with_schedules_fits_whatever_their_numbers_are(tmp_path, keep):
+    """Every way to attach one: the schedules are the code's, the state has arrays alone."""
+
+    def tx(peak, steps):
+        rate = cosine_decay(peak, decay_steps=steps)
+        noted = with_hyperparams(optax.adam, learning_rate=rate, b1=linear(0.9, transition_steps=9))
+        return optax.chain(
+            optax.inject_hyperparams(optax.adam)(learning_rate=rate),
+            noted,
+            SGD(learning_rate=with_feedback(rate, reduce_on_plateau(0.5))),
+            optax.adam(rate),
+        )
+
+    before, after = tx(0.1, 10), tx(jnp.float32(0.1), np.int64(10))
+    state, _ = run(before, before.init(PARAMS), 3, value=1.0)
+    restored = keep(tmp_path / "state", state, after.init(PARAMS))
+    chex.assert_trees_all_equal(restored, state)
+    (then, updates), (_, expected) = run(after, restored), run(before, state)
+    chex.assert_trees_all_close(updates, expected, rtol=1e-6)
+    assert then[1].count == 4
+
+
+@pytest.mark.parametrize("keep", [by_orbax, by_equinox])
+def test_a_schedule_kept_beside_the_state_fits_numbers_and_arrays(tmp_path, keep):
+    def rate(peak, steps):
+        return {"rate": warmup(cosine_decay(peak, decay_steps=steps), warmup_steps=3)}
+
+    numbers, arrays = rate(0.5, 10), rate(jnp.float32(0.5), jnp.int32(10))
+    for i, (before, after) in enumerate([(numbers, arrays), (arrays, numbers), (numbers, numbers)]):
+        assert keep(tmp_path / str(i), before, after) == after
 
 
 @pytest.mark.parametrize("wrap", [lambda tx: tx, lambda tx: optax.MultiSteps(tx, 1)])

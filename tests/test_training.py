@@ -255,12 +255,52 @@ def test_rates_may_be_traced_mapped_and_differentiated():
         (partial(optax.adamw, 0.1), {"learning_rate": 1}, "no argument 'learning_rate'"),
         (optax.adamw, {"mask": {"w": True}}, "`mask` must be a number or a function.*partial"),
         (optax.adamw, {"nesterov": True}, "`nesterov` must be a number"),
+        (optax.add_noise, {"seed": jax.random.key(0)}, "(?s)`seed` must be a number.*partial"),
+        (optax.add_noise, {"seed": jax.random.PRNGKey(0)}, "`seed` must be a number.*partial"),
+        (optax.adamw, {"b1": 0.9j}, "`b1` must be a number"),
+        (optax.adam(0.1), {"learning_rate": 0.1}, r"with_hyperparams\(optax.adam, learning_rate="),
         (optax.sgd, {"learning_rate": 0.1, "momentum": None}, "`momentum` must be a number"),
     ],
 )
 def test_errors_when_it_is_made(factory, hyperparams, words):
     with pytest.raises(TypeError, match=words):
         with_hyperparams(factory, **hyperparams)
+
+
+def test_a_value_put_into_the_state_by_hand_is_overwritten_unused():
+    """Optax takes it for the next update; here the code decides, and a traced value is the way."""
+    tx = with_hyperparams(optax.sgd, learning_rate=RATE)
+    state = tx.init(PARAMS)
+    by_hand = state._replace(hyperparams={"learning_rate": jnp.float32(0.7)})
+    for after in (tx.update(PARAMS, state, PARAMS), tx.update(PARAMS, by_hand, PARAMS)):
+        chex.assert_trees_all_equal(after[0], jax.tree.map(lambda p: -RATE(0) * p, PARAMS))
+        assert after[1].hyperparams["learning_rate"] == RATE(0)
+
+    @chex.assert_max_traces(n=1)
+    def step(state, rate):
+        return with_hyperparams(optax.sgd, learning_rate=rate).update(PARAMS, state, PARAMS)
+
+    compiled = jax.jit(step)
+    for rate in (0.5, 0.25):
+        updates, state = compiled(state, rate)
+        assert updates["b"] == -rate == -state.hyperparams["learning_rate"]
+    assert state.count == 2
+
+
+def test_what_is_not_named_is_static():
+    """Flags decide in Python, and keys are not rounded to float32 nor kept in the state."""
+    seen = []
+
+    def noisy(learning_rate, key, nesterov):
+        seen.append((key, nesterov is True))
+        return optax.chain(optax.sgd(learning_rate, momentum=0.9, nesterov=nesterov))
+
+    for key in (jax.random.key(7), jax.random.PRNGKey(7)):
+        tx = with_hyperparams(partial(noisy, key=key, nesterov=True), learning_rate=RATE)
+        _, state, _ = train(tx, steps=1)
+        assert all(k is key and flag for k, flag in seen)
+        assert list(state.hyperparams) == ["learning_rate"]
+        seen.clear()
 
 
 def test_errors_of_a_function_that_gives_no_number():

@@ -7,7 +7,7 @@ then checks what it knows, and says nothing about traced values::
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol
 
 import jax
@@ -35,7 +35,7 @@ class Rule:
     """
 
     words: str
-    holds: Callable[[np.ndarray], Any]
+    holds: Callable[[np.ndarray], Any] = field(repr=False)
     whole: bool = False
 
     def accept(self, value: Any) -> Any:

@@ -104,4 +104,6 @@ def validated(function: Callable[P, R]) -> Callable[P, R]:
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         return function(**parameters.bind(*args, **kwargs))  # type: ignore[call-arg]
 
+    # Names and defaults, as a schedule's: `help` would print every rule in full.
+    checked.__signature__ = parameters.signature  # type: ignore[attr-defined]
     return checked

@@ -42,9 +42,19 @@ def with_hyperparams(
     come in the wider of the gradient's and the parameter's type, and the optimizer's state keeps
     the types it was made with.
 
+    So, beside ``optax.inject_hyperparams``:
+
+    * a value put into ``state.hyperparams`` by hand, which Optax takes for the next update, is
+      overwritten here without having been used. To set a value from outside, make it an argument
+      of the compiled step, and the optimizer inside: ``with_hyperparams(optax.adam,
+      learning_rate=rate).update(...)`` makes the same state for every ``rate``.
+    * ``static_args`` are all arguments that are not named here.
+    * A bool, a random key, a mask, a type or None is refused by name, and bound with
+      ``functools.partial``; Optax keeps flags and keys in the state.
+
     Args:
         factory: makes an optimizer, such as ``optax.adamw`` or
-            ``partial(optax.adamw, b2=0.95, mask=mask)``.
+            ``partial(optax.adamw, b2=0.95, mask=mask)``; not an optimizer that is made already.
         hyperparams: by the name of an argument of ``factory``, a real number, a schedule or
             another function of the step (int32, from 0), or a schedule :func:`with_feedback`.
 
@@ -53,8 +63,8 @@ def with_hyperparams(
         such as ``value`` on.
 
     Raises:
-        TypeError: ``factory`` takes no argument of that name, or a value is none of these, or a
-            function does not return a real scalar.
+        TypeError: ``factory`` is an optimizer, or takes no argument of that name, or a value is
+            none of these, or a function does not return a real scalar.
 
     Example:
         >>> from functools import partial
@@ -74,6 +84,11 @@ def with_hyperparams(
         To log the rate, to schedule weight decay, momentum or β₁, or to keep compilation short: a
         schedule that ``optax.adam`` is given directly is compiled again for every parameter array.
     """
+    if isinstance(factory, optax.GradientTransformation):
+        raise TypeError(
+            "with_hyperparams takes the function that makes an optimizer, not the optimizer: "
+            "with_hyperparams(optax.adam, learning_rate=0.1) in place of optax.adam(0.1)"
+        )
     if not hyperparams:
         raise TypeError("with_hyperparams: name at least one, as in learning_rate=0.1")
     for name, source in hyperparams.items():
@@ -110,11 +125,20 @@ def with_hyperparams(
 
 def _scalar(name: str, value: ArrayLike) -> Array:
     value = value.item() if isinstance(value, np.generic) else value
-    if not is_leaf(value) or jnp.shape(value) or jnp.iscomplexobj(value):
+    if not _is_number(value):
         raise TypeError(
             f"with_hyperparams: `{name}` must be a real scalar at each step, got {value!r}"
         )
     return as_float(value)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is one real number: no flag, and no random key, which is an array too."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if not is_leaf(value) or jnp.shape(value):
+        return False
+    kinds = jnp.integer, jnp.floating
+    return any(jnp.issubdtype(jnp.result_type(value), kind) for kind in kinds)
 
 
 def _once(value: Array, count: Array) -> Array:
@@ -146,7 +170,7 @@ def _check(factory: Callable[..., Any], name: str, source: object) -> None:
         near = difflib.get_close_matches(name, taken, n=1)
         remedy = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(taken)}"
         raise TypeError(f"with_hyperparams: the factory has no argument {name!r}; {remedy}")
-    if not (callable(source) or is_leaf(source) or isinstance(source, np.generic)):
+    if not (callable(source) or _is_number(source)):
         raise TypeError(
             f"with_hyperparams: `{name}` must be a number or a function of the step, got "
             f"{source!r} (anything else is bound with functools.partial)"

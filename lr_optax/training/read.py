@@ -26,9 +26,9 @@ def read_hyperparams(opt_state: Any) -> dict[str, Array]:
     """The hyperparameters that the last update used, before the first update those of step 0.
 
     Finds what :func:`with_hyperparams` and ``optax.inject_hyperparams`` note, and the ``scale`` of
-    :func:`reduce_on_plateau`, :func:`greedy` and Optax's own, wherever they are nested. Where a
-    scale reaches a ``learning_rate``, ``effective_learning_rate`` is their product: it reaches all
-    rates of its chain, and those of the groups within that chain.
+    :func:`reduce_on_plateau`, :func:`greedy` and Optax's own, wherever they are nested. With
+    every ``learning_rate`` comes its ``effective_learning_rate``, the product with the scales that
+    reach it: a scale reaches all rates of its chain, and those of the groups within that chain.
 
     Args:
         opt_state: the state of any Optax optimizer, a ``TrainState``, or an ``nnx.Optimizer``.
@@ -63,9 +63,8 @@ def read_hyperparams(opt_state: Any) -> dict[str, Array]:
     scales = [entry for entry in entries if entry.name == "scale"]
     for entry in [entry for entry in entries if entry.name == "learning_rate"]:
         reaching = [s.value for s in scales if s.labels == entry.labels[: len(s.labels)]]
-        if reaching:
-            value = _product(entry.value, reaching)
-            entries.append(entry._replace(name="effective_learning_rate", value=value))
+        value = _product(entry.value, reaching)
+        entries.append(entry._replace(name="effective_learning_rate", value=value, count=None))
     return {name: entry.value for name, entry in _named(entries).items()}
 
 
@@ -106,8 +105,15 @@ def steps_taken(opt_state: Any, name: str) -> Array:
     """How many updates the wrapper of a hyperparameter has made."""
     counts = {n: e.count for n, e in _named(_entries(opt_state)).items() if e.count is not None}
     if name not in counts:
-        raise KeyError(f"the state has no hyperparameter {name!r}; it has {', '.join(counts)}")
+        remedy = f"it has {', '.join(counts)}" if counts else _NO_RECORD
+        raise KeyError(f"the state has no hyperparameter {name!r}; {remedy}")
     return counts[name]
+
+
+_NO_RECORD = (
+    "it has a record of none: optax.adam(0.1) keeps none, "
+    "with_hyperparams(optax.adam, learning_rate=0.1) does"
+)
 
 
 def _entries(opt_state: Any) -> list[Entry]:

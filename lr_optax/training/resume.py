@@ -38,7 +38,7 @@ def continue_from(
         the numbers: keep it with the run, since the next restore needs it again.
 
     Raises:
-        KeyError: the state has no such hyperparameter.
+        KeyError: the state has no such hyperparameter, as that of ``optax.adam(0.1)`` has none.
         ValueError: ``schedule`` begins at 0, and cannot be brought to any height.
 
     Example:
