@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lr_optax import parse, schedule, to_dict
-from lr_optax._core.arguments import Period, Rate
+from lr_optax.typing import Period, Rate
 
 
 @schedule

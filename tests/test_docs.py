@@ -15,8 +15,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 COMING = (DOCS / "coming_from.md").read_text()
 
 
-def test_gallery_is_what_the_catalogue_says():
-    subprocess.run([sys.executable, DOCS / "make_gallery.py", "--check"], check=True)
+@pytest.mark.parametrize("script", ["make_gallery.py", "make_how_to.py"])
+def test_pages_are_what_the_code_says(script):
+    subprocess.run([sys.executable, DOCS / script, "--check"], check=True)
 
 
 @pytest.mark.parametrize("module", [torch, keras, transformers, timm])

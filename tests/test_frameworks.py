@@ -35,7 +35,6 @@ def run(name, *arguments):
         ("flax_linen", "flax"),
         ("equinox_module", "equinox"),
         ("plain_functions", "sklearn"),
-        ("plateau", "sklearn"),
     ],
 )
 def test_example_trains_and_its_rate_moves(name, package):
@@ -88,3 +87,10 @@ def test_event_files_and_csv_tell_the_same(tmp_path):
     rate = cosine_annealing(0.5, period=100, min_value=0.01)
     used = [told["rate", t] for t in range(50)]
     np.testing.assert_allclose(used, rate(np.arange(50)), rtol=1e-5)
+
+
+def test_plateau_of_an_accuracy_warms_up_and_is_cut():
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    rates = [float(line.split()[-1]) for line in run("plateau").splitlines()]
+    assert len(rates) == 20
+    assert rates[0] < rates[1] == 0.05 > rates[-1]
