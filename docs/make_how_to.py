@@ -24,9 +24,9 @@ QUESTIONS = [
 ]
 TOP = """# How do I ...?
 
-Ten tasks, each as a script that runs as it stands: `python examples/NAME.py`. All of them run in CI.
-Made from [examples/](../examples) by `docs/make_how_to.py`. What there is: [gallery.md](gallery.md).
-Which to choose: [choose.md](choose.md).
+Ten tasks, each as a script that runs as it stands: `python examples/NAME.py`. All run in CI.
+Made from [examples/](../examples) by `docs/make_how_to.py`. What there is:
+[gallery.md](gallery.md). Which to choose: [choose.md](choose.md).
 """
 
 

@@ -50,7 +50,6 @@ for epoch in range(20):
     accuracy = (guess == labels[valid]).mean()
     state = observe(state, accuracy)
     used = read_hyperparams(state)["effective_learning_rate"]
-    print(
-        f"epoch {epoch:2d}  loss {loss(params, valid):.4f}  accuracy {accuracy:.3f}  rate {used:.5f}"
-    )
+    value = loss(params, valid)
+    print(f"epoch {epoch:2d}  loss {value:.4f}  accuracy {accuracy:.3f}  rate {used:.5f}")
 assert used < 0.05
