@@ -9,17 +9,29 @@ import pytest
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-WHOLE = [block for block in BLOCKS if "import" in block and "schedule_a" not in block]
 
 
-@pytest.mark.parametrize("number", range(len(WHOLE)))
-def test_code_runs_when_pasted(number):
-    before = WHOLE[0] if "schedule)" in WHOLE[number] and number else ""
-    code = before + WHOLE[number]
+@pytest.mark.parametrize("code", BLOCKS, ids=[block.splitlines()[-1] for block in BLOCKS])
+def test_every_block_runs_on_its_own(code):
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
+    # What a comment behind a print says, if it is no more than numbers
+    for said in re.findall(r"print\(.*\)  # ([\d.(), ]+)$", code, re.MULTILINE):
+        assert said in result.stdout
+
+
+def test_the_picture_and_the_install_are_on_the_first_screens():
+    text = README.read_text()
+    order = [
+        "## Install",
+        "## Six lines",
+        "| strategy | best peak",
+        "docs/compare.png",
+        "## Use it",
+    ]
+    assert sorted(order, key=text.index) == order
 
 
 def test_links_lead_somewhere():
