@@ -80,7 +80,8 @@ LAYERS = [
     {"feedback", "training", "setup"},
     {"compat"},
     {"text"},
-    {"foresight", "inspection"},
+    {"inspection"},
+    {"foresight"},
     {"demo"},
     {"cli"},
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
+from lr_optax._core.files import write_whole
 from lr_optax._core.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def plot(schedules: Schedule | Mapping[str, Schedule], steps: int, ax: Axes | No
     if steps < 1:
         raise ValueError(f"plot: `steps` must be a whole number >= 1, got {steps}")
     if ax is None:
-        ax = _figure(7, 4).add_subplot()
+        ax = new_figure(7, 4).add_subplot()
     if isinstance(schedules, Schedule):
         schedules = {repr(schedules): schedules}
     x = steps_to_show(steps)
@@ -62,10 +64,10 @@ def plot(schedules: Schedule | Mapping[str, Schedule], steps: int, ax: Axes | No
 
 def save(schedule: Schedule, steps: int, path: Path) -> None:
     """Draw one schedule into a picture file, its text as the title."""
-    figure = _figure(7, 4)
+    figure = new_figure(7, 4)
     ax = plot(schedule, steps, figure.add_subplot())
     ax.set_title(_wrapped(repr(schedule)), fontsize=9)
-    _write(figure, path)
+    write(figure, path)
 
 
 def small_multiples(
@@ -86,7 +88,7 @@ def small_multiples(
     """
     columns = 4
     rows = -(-len(panels) // columns)
-    figure = _figure(3.1 * columns, 2.3 * rows + 0.9)
+    figure = new_figure(3.1 * columns, 2.3 * rows + 0.9)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
@@ -114,10 +116,11 @@ def small_multiples(
         legend |= {artist.get_label(): artist for artist in [*axes.lines, *axes.collections]}
     figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=3, fontsize=8)
     figure.suptitle(title, fontsize=11)
-    _write(figure, path)
+    write(figure, path)
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches, outside pyplot: nothing is shown, nothing stays in memory."""
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
@@ -126,8 +129,11 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _write(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=120)
+def write(figure: Figure, path: Path) -> None:
+    """Write a figure whole or not at all, in the format that the file's ending names."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format=path.suffix[1:] or "png", dpi=120)
+    write_whole(path, picture.getvalue())
 
 
 def _wrapped(text: str, width: int = 90) -> str:
