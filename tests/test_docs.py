@@ -1,8 +1,11 @@
 """The pages say what the code says."""
 
+import contextlib
+import importlib
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import optax
@@ -58,7 +61,24 @@ def test_native_calls_of_the_optax_table_are_made():
     assert {n for n in names if not hasattr(lr_optax, n)} == set()
 
 
-def test_links_lead_somewhere():
-    for page in DOCS.glob("*.md"):
-        for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
-            assert (page.parent / link).exists(), (page.name, link)
+ROOT = DOCS.parent
+PAGES = [*sorted(DOCS.glob("*.md")), *sorted(ROOT.glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_files_and_names_are_there(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for link in re.findall(r"\]\((?!http)([^)#]+)", text):
+        assert (page.parent / link).exists(), link
+    places = (ROOT, DOCS, ROOT / "examples", ROOT / "lr_optax", *(ROOT / "lr_optax").glob("*/"))
+    for path in re.findall(r"`([\w./-]+(?:\.(?:py|pyi|md|toml|png)|/))`", text):
+        assert any((place / path).exists() for place in places) or path == "results/", path
+    for name in re.findall(r"\blr_optax((?:\.[a-z_]\w*)+)\b(?!\.py)", text):
+        found = lr_optax
+        for part in name.split(".")[1:]:
+            if part in ("py", "pyi"):
+                break
+            if isinstance(found, types.ModuleType):
+                with contextlib.suppress(ModuleNotFoundError):
+                    importlib.import_module(f"{found.__name__}.{part}")
+            found = getattr(found, part)
