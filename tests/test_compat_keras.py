@@ -1,5 +1,7 @@
 """Keras's schedules, by its own figures: see figures/make_keras.py."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from figures import make_keras
 from figures.agreement import assert_agrees, read
 
-from lr_optax import cosine_decay
+from lr_optax import cosine_decay, from_dict, to_dict
 from lr_optax.compat import keras as lr_keras
 
 FIGURES = read("keras")
@@ -101,3 +103,40 @@ def test_the_tail_of_a_cosine_keeps_its_digits():
     exact = np.sin(np.pi / 2 * (1000 - steps) / 1000) ** 2
     s = lr_keras.CosineDecay(1.0, decay_steps=1000)
     np.testing.assert_allclose(jax.jit(s)(steps), exact, rtol=1e-6)
+
+
+CONFIGS = {
+    "ExponentialDecay": {"initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5},
+    "InverseTimeDecay": {"initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5},
+    "PiecewiseConstantDecay": {"boundaries": [3, 6], "values": [1.0, 0.1, 0.01]},
+    "PolynomialDecay": {"initial_learning_rate": 0.1, "decay_steps": 10, "cycle": True},
+    "CosineDecay": {"initial_learning_rate": 0.1, "decay_steps": 10, "alpha": 0.1},
+    "CosineDecayRestarts": {"initial_learning_rate": 0.1, "first_decay_steps": 10},
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_configs_of_keras_are_read_and_kept_as_our_json(name):
+    config = {"name": name, **CONFIGS[name]}
+    s = lr_keras.deserialize({"class_name": name, "config": config})
+    assert s == getattr(lr_keras, name)(**CONFIGS[name])
+    assert from_dict(json.loads(json.dumps(to_dict(s)))) == s
+
+
+def test_configs_that_keras_writes_are_read():
+    reason = "keras is not installed; configs of its form are read above"
+    schedules = pytest.importorskip("keras", reason=reason).optimizers.schedules
+    for name, config in CONFIGS.items():
+        written = schedules.serialize(getattr(schedules, name)(**config))
+        assert lr_keras.deserialize(written) == getattr(lr_keras, name)(**config)
+
+
+@pytest.mark.parametrize("config", [{}, 3, {"class_name": "CosineDecay"}, CONFIGS["CosineDecay"]])
+def test_what_is_no_config_is_refused(config):
+    with pytest.raises(ValueError, match="deserialize: `config` must be"):
+        lr_keras.deserialize(config)
+
+
+def test_errors_of_a_config_name_class_and_argument():
+    with pytest.raises(TypeError, match="CosineDecay: there is no argument 'decay_step'; did you"):
+        lr_keras.deserialize({"class_name": "CosineDecay", "config": {"decay_step": 3}})

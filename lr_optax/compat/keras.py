@@ -1,6 +1,8 @@
 """The schedules of ``keras.optimizers.schedules``, with the values of Keras 3.15.
 
-The calls are the same but for ``name``; what is a boolean there must be given by name here.
+The calls are the same but for ``name``; what is a boolean there must be given by name here. The
+callback ``ReduceLROnPlateau`` is a transform behind the optimizer, and takes its rate first.
+:func:`deserialize` reads what Keras's ``serialize`` wrote.
 
 Deliberate differences:
 
@@ -13,21 +15,30 @@ Deliberate differences:
 * Lengths are whole steps.
 """
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import optax
 
 from lr_optax._core.arguments import (
     Boundaries,
+    Count,
     Fraction,
     Growth,
     Period,
     Positive,
     Rate,
     Rates,
+    Shrinking,
     Steps,
+    show,
 )
 from lr_optax._core.schedule import Schedule
 from lr_optax._core.signature import validated
 from lr_optax._core.steps import is_number
+from lr_optax.compat._shared import at_least, at_most
+from lr_optax.feedback.plateau import reduce_on_plateau
+from lr_optax.feedback.policy import whole
 from lr_optax.schedules.anytime import exponential_decay, inverse_time_decay
 from lr_optax.schedules.combine import add
 from lr_optax.schedules.cycles import cosine_annealing, polynomial_cycles
@@ -255,3 +266,133 @@ def CosineDecayRestarts(
     )
     without_floor = is_number(alpha) and alpha == 0
     return waves if without_floor else add((waves, constant(base * alpha)))
+
+
+# How the names of Keras's own metrics end.
+_RISING = (
+    *("accuracy", "auc", "correlation", "io_u", "precision", "recall", "similarity"),
+    *("f1_score", "fbeta_score", "r2_score"),
+)
+_FALLING = ("crossentropy", "divergence", "error", "hinge", "logcosh", "loss", "poisson")
+
+
+@validated
+def ReduceLROnPlateau(
+    base_lr: Positive,
+    monitor: str = "val_loss",
+    factor: Shrinking = 0.1,
+    patience: Count = 10,
+    *,
+    mode: Literal["auto", "min", "max"] = "auto",
+    min_delta: Rate = 0.0001,
+    cooldown: Count = 0,
+    min_lr: Rate = 0.0,
+) -> optax.GradientTransformationExtraArgs:
+    """A cut when a metric stops improving: no schedule, but a transform behind the optimizer.
+
+    The rate is ``base_lr`` times the transform's ``scale``: ``optax.chain(optax.sgd(base_lr), tx)``
+    updated, or :func:`lr_optax.observe` called, with the metric once an epoch. Keras's counts are
+    not PyTorch's: it cuts at the ``patience``-th bad check, which is the first one for 0 as for 1;
+    a cooldown of c passes over c − 1 checks; and the first metric is the best, whatever it is: if
+    that is NaN, no later one is better.
+
+    Args:
+        base_lr: the optimizer's rate, > 0; ``min_lr`` is relative to it here.
+        monitor: the metric's name, which tells ``mode="auto"`` whether it should fall.
+        factor: what the rate is multiplied by, between 0 and 1.
+        patience: after how many bad checks in a row the rate is cut, >= 0.
+        mode: whether the metric should fall, "min", or rise, "max"; "auto" asks its name, which is
+            one of Keras's own or ends like one.
+        min_delta: the smallest improvement that counts, >= 0.
+        cooldown: how many checks after a cut, the last one excluded, are never bad, >= 0.
+        min_lr: the smallest rate, >= 0.
+
+    Returns:
+        A :func:`lr_optax.reduce_on_plateau`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or the metric's name does not tell.
+
+    Example:
+        >>> tx = ReduceLROnPlateau(0.1, factor=0.5, patience=2)
+        >>> state = tx.init(None)
+        >>> for loss in (1.0, 1.0, 1.0):
+        ...     _, state = tx.update(None, state, value=loss)
+        >>> print(0.1 * state.scale)
+        0.05
+
+    Reference:
+        Keras 3.15, keras.callbacks.ReduceLROnPlateau.
+    """
+    tx = reduce_on_plateau(
+        factor,
+        patience=at_least(0, patience - 1),
+        threshold=min_delta,
+        threshold_mode="abs",
+        mode=_direction(monitor) if mode == "auto" else mode,
+        cooldown=at_least(0, cooldown - 1),
+        min_scale=at_most(1.0, min_lr / base_lr),
+        eps=0.0,
+    )
+
+    def init(params: optax.Params) -> Any:
+        return tx.init(params)._replace(bad_checks=whole(-1))  # type: ignore[attr-defined]
+
+    return tx._replace(init=init)
+
+
+def _direction(monitor: str) -> Literal["min", "max"]:
+    rises = monitor.endswith(_RISING)
+    if not (rises or monitor.endswith(_FALLING)):
+        raise ValueError(
+            f"ReduceLROnPlateau: `monitor` = {monitor!r} does not tell whether the metric should "
+            "fall or rise; give `mode` as 'min' or 'max'"
+        )
+    return "max" if rises else "min"
+
+
+_SCHEDULES: dict[str, Callable[..., Schedule]] = {
+    f.__name__: f
+    for f in (
+        ExponentialDecay,
+        InverseTimeDecay,
+        PiecewiseConstantDecay,
+        PolynomialDecay,
+        CosineDecay,
+        CosineDecayRestarts,
+    )
+}
+
+
+def deserialize(config: Mapping[str, Any]) -> Schedule:
+    """The schedule that Keras wrote down, such as in the config of a saved optimizer.
+
+    Args:
+        config: ``{"class_name": ..., "config": {...}}``, as by
+            ``keras.optimizers.schedules.serialize``; what ``get_config`` returns is the inner one.
+
+    Returns:
+        What the call of that name returns; :func:`lr_optax.to_dict` writes it down again, in the
+        form of this library.
+
+    Raises:
+        TypeError, ValueError: the config has another form, names no schedule of Keras, or an
+            argument breaks its rule.
+
+    Example:
+        >>> deserialize({"class_name": "CosineDecay",
+        ...              "config": {"initial_learning_rate": 0.1, "decay_steps": 100}})
+        cosine_decay(0.1, decay_steps=100)
+
+    Reference:
+        Keras 3.15, keras.optimizers.schedules.deserialize.
+    """
+    name, inside = (
+        (config.get("class_name"), config.get("config")) if isinstance(config, Mapping) else (0, 0)
+    )
+    if name not in _SCHEDULES or not isinstance(inside, Mapping):
+        raise ValueError(
+            "deserialize: `config` must be {'class_name': ..., 'config': {...}} with one of "
+            f"{', '.join(_SCHEDULES)}, got {show(config)}"
+        )
+    return _SCHEDULES[name](**{n: value for n, value in inside.items() if n != "name"})

@@ -36,7 +36,9 @@ class PlateauState(NamedTuple):
 
     scale: Array  # float32: what updates are multiplied by
     best: Array  # float32: the best metric so far
-    bad_checks: Array  # int32: checks without improvement since the last improvement or cut
+    # int32: checks without improvement since the last improvement or cut; below 0 before the first
+    # check where its metric is the best whatever it is, as in Keras.
+    bad_checks: Array
     cooldown_left: Array  # int32: checks that will not count as bad
     metric_sum: Array  # float32: of the metrics seen since the last check
     metric_count: Array  # int32: how many they are
@@ -52,7 +54,7 @@ def check(state: PlateauState, metric: Array) -> PlateauState:
     """The state after one check of a metric."""
     settings = state.settings
     metric, best = settings.sign * metric, settings.sign * state.best  # now smaller is better
-    better = improves(metric, best, settings)
+    better = improves(metric, best, settings) | (state.bad_checks < 0)
     bad_checks = jnp.where(better | (state.cooldown_left > 0), 0, state.bad_checks + 1)
     cut = bad_checks > settings.patience
     lower = jnp.maximum(state.scale * settings.factor, settings.min_scale)

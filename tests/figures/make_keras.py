@@ -8,6 +8,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from figures.agreement import steps_of_interest, write
 
+os.environ.setdefault("KERAS_BACKEND", "torch")  # before keras is imported anywhere
+
 SETS = 40
 
 
@@ -27,7 +29,6 @@ def takes_the_wrong_cycle(name, args, step, rate):
 
 def cases(seed, sets=SETS):
     """Random cases of every schedule."""
-    os.environ.setdefault("KERAS_BACKEND", "torch")
     import numpy as np
     from keras.optimizers import schedules
 

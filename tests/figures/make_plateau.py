@@ -6,7 +6,6 @@ Run with torch and numpy: ``python tests/figures/make_plateau.py``. The same fig
 from pathlib import Path
 
 import numpy as np
-import torch
 
 FAMILIES = ("positive", "negative", "crossing zero", "with NaN", "with +inf", "with -inf")
 MODES = ("min", "max")
@@ -84,6 +83,8 @@ def rate_decides(base: float, factor: float, min_lr: float, eps: float, **_: flo
 
 
 def torch_rates(metrics: np.ndarray, base: float, **settings) -> list[float]:
+    import torch
+
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=base)
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **settings)
     rates = []
@@ -106,6 +107,8 @@ def draw(rng: np.random.Generator, family: str, mode: str, threshold_mode: str) 
 
 
 def main() -> None:
+    import torch
+
     rng = np.random.default_rng(20260101)
     rows = []
     for family in FAMILIES * EACH:
