@@ -1,0 +1,325 @@
+"""The learning-rate range test: one short run in which the rate climbs, and what its loss says."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+from jax import Array
+
+from lr_optax.foresight.protocol import Train, named, seeds_of
+from lr_optax.foresight.results import Result, Table
+from lr_optax.schedules.anytime import exponential_decay
+from lr_optax.schedules.decay import linear
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_MEMORY = 0.98  # of the moving average
+_DIVERGED = 4  # times the lowest loss so far
+_SPREAD = 10.0  # between suggestions, and
+_NOISE = 3.0  # between seeds, as factors: beyond them there is a note
+
+
+def range_test(
+    train: Train,
+    keys: Array,
+    *,
+    min_value: float = 1e-7,
+    max_value: float = 10.0,
+    total_steps: int | None = 100,
+    shape: str = "exponential",
+    metric: str = "loss",
+) -> RangeTest:
+    """Let the rate climb from far too low to far too high, and read good rates off the loss.
+
+    The ramp is a schedule like others, η(t) = a·(b/a)^(t/T) or a + (b − a)·t/T, so ``train`` is
+    the function that every tool here takes. All keys run at once, in one compiled program.
+
+    Args:
+        train: a pure function ``(schedule, key) -> metrics`` of ``total_steps`` optimizer steps.
+            The metric is its training loss at every step, an array of shape (total_steps,), or at
+            the last of every so many steps.
+        keys: random keys, one for each repetition, at least one.
+        min_value: a, the rate at step 0, > 0.
+        max_value: b, the rate that the ramp has reached at step T, > ``min_value``.
+        total_steps: T, the length of a run in optimizer steps, >= 1; None for the number of
+            losses that ``train`` returns. About a hundred are usual, more are smoother.
+        shape: ``"exponential"``, or ``"linear"`` (Smith's, when the order of magnitude is known).
+        metric: the name of the loss among the metrics.
+
+    Returns:
+        A :class:`~lr_optax.foresight.range_testing.RangeTest`.
+
+    Raises:
+        TypeError: ``keys`` are no keys.
+        ValueError: a number is out of its range, there is no such metric, or it is no history of
+            a number of losses that divides ``total_steps``.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from lr_optax import range_test
+        >>> def train(schedule, key):  # noisy gradient descent on x²/2, which diverges above 2
+        ...     def step(x, t):
+        ...         noise = jax.random.normal(jax.random.fold_in(key, t))
+        ...         return x - schedule(t) * (x + noise), 0.5 * x**2
+        ...     return {"loss": jax.lax.scan(step, jnp.float32(9), jnp.arange(200))[1]}
+        >>> keys = jax.random.split(jax.random.key(0), 3)
+        >>> found = range_test(train, keys, min_value=1e-3, total_steps=200)
+        >>> print(f"{found.suggestions['valley']:.2f}")
+        0.07
+
+    When to use it:
+        For an order of magnitude at the price of one short run: a peak to start from, or the
+        bounds of a cyclical schedule. ``tune`` is dearer, and asks what is wanted instead: the
+        final loss.
+
+    Reference:
+        L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", 2015,
+        arXiv:1506.01186. The suggestions are those of the fast.ai library, version 2.
+    """
+    seeds_of(keys)
+    _check(min_value, max_value, total_steps, shape)
+    program = jax.jit(jax.vmap(train, in_axes=(None, 0)))
+    ramp = _SHAPES[shape]
+    form = named(program.eval_shape(ramp(min_value, max_value, total_steps or 1), keys), metric)
+    if form.ndim != 2 or not form.shape[1]:
+        raise ValueError(
+            f"range_test: the metric {metric!r} must be a history of losses, of shape (n,), got "
+            f"the shape {form.shape[1:]}"
+        )
+    count = form.shape[1]
+    steps = count if total_steps is None else total_steps
+    if steps % count:
+        raise ValueError(
+            f"range_test: train returns {count} losses, which is no divisor of "
+            f"`total_steps` = {steps}; `total_steps` must be the length of its runs"
+        )
+    schedule = ramp(min_value, max_value, steps)
+    losses = named(jax.device_get(program(schedule, keys)), metric)
+    at = np.arange(1, count + 1) * (steps // count) - 1
+    return RangeTest(np.asarray(schedule(at)), np.asarray(losses, np.float32), metric)
+
+
+_SHAPES: dict[str, Callable[[float, float, int], Any]] = {
+    "exponential": lambda low, high, n: exponential_decay(
+        low, decay_rate=high / low, decay_steps=n
+    ),
+    "linear": lambda low, high, n: linear(low, end_value=high, transition_steps=n),
+}
+
+
+def _check(low: float, high: float, steps: int | None, shape: str) -> None:
+    if not 0 < low < high < math.inf:
+        raise ValueError(
+            "range_test: `min_value` and `max_value` must be finite, with 0 < min_value < "
+            f"max_value, got {low!r} and {high!r}"
+        )
+    if steps is not None and (steps != int(steps) or steps < 1):
+        raise ValueError(f"range_test: `total_steps` must be a whole number >= 1, got {steps!r}")
+    if shape not in _SHAPES:
+        raise ValueError(f"range_test: `shape` must be one of {', '.join(_SHAPES)}, got {shape!r}")
+
+
+def smoothed(losses: np.ndarray, memory: float = _MEMORY) -> np.ndarray:
+    """A moving average over the last axis that forgets, s_i = Σⱼ β^(i−j)·x_j / Σⱼ β^(i−j)."""
+    total, weight, means = np.zeros(losses.shape[:-1]), 0.0, []
+    for x in np.moveaxis(np.asarray(losses, np.float64), -1, 0):
+        total, weight = memory * total + x, memory * weight + 1
+        means.append(total / weight)
+    return np.stack(means, axis=-1)
+
+
+def counted(smooth: np.ndarray) -> slice:
+    """The part of a smoothed curve that counts, as fast.ai cuts it.
+
+    It ends where the loss has risen to four times the lowest before, or is no number; then the
+    first tenth and the last five go.
+    """
+    best = np.minimum.accumulate(smooth)
+    risen = smooth > best + (_DIVERGED - 1) * np.abs(best)
+    end = int(np.argmax(risen)) + 1 if risen.any() else len(smooth)
+    strange = ~np.isfinite(smooth)
+    end = min(end - 5, int(np.argmax(strange)) if strange.any() else end)
+    return slice(len(smooth) // 10, max(end, 0))
+
+
+def steep(rates: np.ndarray, losses: np.ndarray) -> float:
+    """Where the loss falls fastest over the logarithm of the rate."""
+    return float(rates[np.argmin(np.diff(losses) / np.diff(np.log(rates)))])
+
+
+def minimum(rates: np.ndarray, losses: np.ndarray) -> float:
+    """A tenth of the rate with the lowest loss."""
+    return float(rates[np.argmin(losses)] / 10)
+
+
+def valley(rates: np.ndarray, losses: np.ndarray) -> float:
+    """Half way down the longest fall: its first third, and half a third more.
+
+    The fall is the longest subsequence in which each loss is lower than the one before.
+    """
+    length = np.ones(len(losses), int)
+    for i in range(1, len(losses)):
+        length[i] = 1 + max(length[:i][losses[:i] > losses[i]], default=0)
+    end = int(np.argmax(length))
+    start = end - int(length[end]) if end else 0
+    third = (end - start) / 3
+    return float(rates[start + int(third) + int(third / 2)])
+
+
+def slide(rates: np.ndarray, losses: np.ndarray, width: int = 15, flat: float = 0.005) -> float:
+    """From the right, the last rate before the slope is the same at both ends of a window."""
+    if len(losses) <= width:
+        return math.nan
+    slope = np.gradient(losses)
+    differ = np.abs(slope[width:] - slope[:-width])[::-1] > flat
+    moves = len(differ) if differ.all() else int(np.argmin(differ))
+    return float(rates[len(losses) - width - max(moves, 1)])
+
+
+SUGGESTIONS = {"steep": steep, "valley": valley, "minimum": minimum, "slide": slide}
+"""The suggestions by name: functions of rates in ascending order and smoothed losses."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RangeTest(Result):
+    """Losses on a ramp of rates, and the rates they suggest.
+
+    Losses of your own can be read as well: ``RangeTest(rates, losses)``.
+
+    Attributes:
+        rates: the rate at every loss, ascending, > 0, of shape (n,).
+        losses: as they were measured, of shape (seeds, n); what is no number has diverged.
+        metric: their name.
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+    metric: str = "loss"
+
+    @functools.cached_property
+    def smooth(self) -> np.ndarray:
+        """The losses, smoothed by a moving average with memory 0.98, of shape (seeds, n)."""
+        return smoothed(self.losses)
+
+    @functools.cached_property
+    def spans(self) -> tuple[slice, ...]:
+        """The part of each seed's curve that counts."""
+        return tuple(map(counted, self.smooth))
+
+    @functools.cached_property
+    def by_seed(self) -> dict[str, np.ndarray]:
+        """The suggestions by name, one of each seed; NaN where there is none."""
+        curves = [(self.rates[s], y[s]) for s, y in zip(self.spans, self.smooth, strict=True)]
+        return {
+            name: np.array([suggest(*c) if len(c[0]) >= 3 else math.nan for c in curves])
+            for name, suggest in SUGGESTIONS.items()
+        }
+
+    @property
+    def suggestions(self) -> dict[str, float]:
+        """The suggestions by name, each the median over seeds; NaN where there is none."""
+        return {name: _median(values) for name, values in self.by_seed.items()}
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and highest rate for a cyclical schedule, medians over seeds.
+
+        Between them lie nine tenths of the fall: where the loss has begun to fall, by a twentieth
+        of it, and where it has as good as stopped, after nineteen twentieths.
+        """
+        pairs = [
+            _bounds(self.rates[span], curve[span])
+            for span, curve in zip(self.spans, self.smooth, strict=True)
+        ]
+        low, high = (_median(np.array(ends)) for ends in zip(*pairs, strict=True))
+        return low, high
+
+    def table(self) -> Table:
+        """Each suggestion, and its lowest and highest value over seeds."""
+        rows = [
+            (name, median, *_extremes(self.by_seed[name]))
+            for name, median in self.suggestions.items()
+        ]
+        low, high = self.bounds
+        rows += [("cycle, lowest", low, None, None), ("cycle, highest", high, None, None)]
+        return Table(("suggestion", "rate", "lowest seed", "highest seed"), tuple(rows))
+
+    def notes(self) -> tuple[str, ...]:
+        """Where the suggestions cannot be trusted, and what to change."""
+        seeds = len(self.losses)
+        start = next((s.start for s in self.spans), 0)
+        early = sum(s.stop - s.start < 3 for s in self.spans)
+        whole = sum(s.stop == len(self.rates) - 5 for s in self.spans)
+        level = sum(
+            bool(len(y[s])) and np.argmin(y[s]) == 0
+            for s, y in zip(self.spans, self.smooth, strict=True)
+        )
+        found = {name: v for name, v in self.suggestions.items() if math.isfinite(v)}
+        notes = []
+        if early:
+            notes.append(
+                f"{early} of {seeds} runs diverged before rate {self.rates[start]:.3g}, or have "
+                "too few steps: lower `min_value`, or take more steps"
+            )
+        if whole:
+            notes.append(
+                f"{whole} of {seeds} runs did not diverge: the best rates may lie above "
+                f"{self.rates[-1]:.3g}, so raise `max_value`"
+            )
+        if level:
+            notes.append(f"in {level} of {seeds} runs the loss never fell")
+        if found and max(found.values()) > _SPREAD * min(found.values()):
+            low, high = min(found, key=lambda n: found[n]), max(found, key=lambda n: found[n])
+            notes.append(
+                f"the suggestions disagree: {low} says {found[low]:.3g}, {high} {found[high]:.3g}"
+            )
+        for name in found:
+            low, high = _extremes(self.by_seed[name])
+            if low is not None and high is not None and high > _NOISE * low:
+                notes.append(f"{name} differs between seeds, from {low:.3g} to {high:.3g}")
+        return tuple(notes)
+
+    def draw(self, figure: Figure) -> None:
+        """Draw every seed's smoothed curve, what does not count in grey, and the suggestions."""
+        ax = figure.add_subplot()
+        for span, curve in zip(self.spans, self.smooth, strict=True):
+            ax.plot(self.rates, curve, color="0.85", zorder=1)
+            ax.plot(self.rates[span], curve[span], color="C0", linewidth=1, zorder=2)
+        shown = [c[s] for s, c in zip(self.spans, self.smooth, strict=True) if len(c[s])]
+        if shown:
+            low, high = min(c.min() for c in shown), max(c.max() for c in shown)
+            ax.set_ylim(low - 0.1 * (high - low or 1), high + 0.3 * (high - low or 1))
+        for i, (name, rate) in enumerate(self.suggestions.items(), start=1):
+            if math.isfinite(rate):
+                ax.axvline(rate, color=f"C{i}", linestyle="--", label=f"{name} {rate:.3g}")
+        low, high = self.bounds
+        if low < high:
+            ax.axvspan(low, high, color="C0", alpha=0.1, label=f"cycle {low:.3g} to {high:.3g}")
+        ax.set(xscale="log", xlabel="learning rate", ylabel=f"{self.metric}, smoothed")
+        ax.grid(alpha=0.3)
+        if ax.get_legend_handles_labels()[1]:
+            ax.legend(fontsize=8)
+
+
+def _bounds(rates: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
+    if len(losses) < 3 or np.argmin(losses) == 0:
+        return math.nan, math.nan
+    fallen = (losses[0] - losses) / (losses[0] - losses.min())
+    return float(rates[np.argmax(fallen >= 0.05)]), float(rates[np.argmax(fallen >= 0.95)])
+
+
+def _median(values: np.ndarray) -> float:
+    found = values[np.isfinite(values)]
+    return float(np.exp(np.median(np.log(found)))) if len(found) else math.nan
+
+
+def _extremes(values: np.ndarray) -> tuple[float | None, float | None]:
+    found = values[np.isfinite(values)]
+    return (float(found.min()), float(found.max())) if len(found) else (None, None)
