@@ -7,6 +7,8 @@ from lr_optax.feedback.observation import observe as observe
 from lr_optax.feedback.plateau import PlateauState as PlateauState
 from lr_optax.feedback.plateau import reduce_on_plateau as reduce_on_plateau
 from lr_optax.feedback.transform import with_feedback as with_feedback
+from lr_optax.foresight.logs import Log as Log
+from lr_optax.foresight.logs import read_log as read_log
 from lr_optax.foresight.range_testing import RangeTest as RangeTest
 from lr_optax.foresight.range_testing import range_test as range_test
 from lr_optax.foresight.sweeping import sweep as sweep
