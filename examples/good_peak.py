@@ -6,7 +6,6 @@ program. Take peaks a factor of two or three apart, and go on if the best is at 
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from sklearn.datasets import load_digits
 
@@ -39,9 +38,10 @@ def train(schedule, key):
 
 peaks = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
 schedules = [warmup_linear_decay(peak, warmup_steps=25, total_steps=STEPS) for peak in peaks]
-losses = sweep(train, schedules, jax.random.split(jax.random.key(0), 8)).mean(1)
+result = sweep(train, schedules, jax.random.split(jax.random.key(0), 8))
+losses = result.values.mean(1)
 for peak, value in zip(peaks, losses, strict=True):
     print(f"peak {peak:5.3f}  validation loss {value:.4f}")
-best = int(np.argmin(losses))
+best = result.best
 print(f"best peak {peaks[best]}")
 assert 0 < best < len(peaks) - 1

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import optax
 from sklearn.datasets import load_digits
 
-from lr_optax import constant, cosine_decay, linear, step_decay
-from lr_optax.foresight import sweep
+from lr_optax import constant, cosine_decay, linear, step_decay, sweep
 
 images, labels = map(jnp.asarray, load_digits(return_X_y=True))
 images = images / 16
@@ -34,7 +33,7 @@ def train(schedule, key):
         return (optax.apply_updates(params, updates), state), None
 
     (params, _), _ = jax.lax.scan(step, (params, tx.init(params)), jax.random.split(key, STEPS))
-    return loss(params, images[1000:], labels[1000:])
+    return {"loss": loss(params, images[1000:], labels[1000:])}
 
 
 peak = 0.5
@@ -44,7 +43,6 @@ schedules = [
     cosine_decay(peak, decay_steps=STEPS),
     linear(peak, end_value=0.0, transition_steps=STEPS),
 ]
-losses = sweep(train, schedules, jax.random.split(jax.random.key(0), 10), steps=STEPS)
-for schedule, row in zip(schedules, losses, strict=True):
-    print(f"{row.mean():.4f} ± {row.std(ddof=1):.4f}  {schedule}")
-assert losses.shape == (4, 10)
+result = sweep(train, schedules, jax.random.split(jax.random.key(0), 10), baseline=0)
+print(result)
+assert result.metrics["loss"].shape == (4, 10)

@@ -33,7 +33,6 @@ from lr_optax.foresight import sweep
 PEAKS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.5)
 SEEDS = 8
 STEPS = 2000
-_LANES = 48  # runs in one call of the program: enough to fill two cores, and a bar that moves
 
 Builder = Callable[[float, int], Strategy]
 
@@ -150,16 +149,18 @@ def compare(
         digits.trainer(digits.load(), steps),
         candidates,
         jax.random.split(jax.random.key(0), seeds),
-        steps=steps,
-        batch_size=_LANES,
-        progress=progress,
+        metric="test_loss",
+        progress=progress or False,
     )
+    metrics: Any = runs.metrics
     by_name = {
-        name: jax.tree.map(lambda x, i=i: x[i * len(peaks) : (i + 1) * len(peaks)], runs)
+        name: digits.Run(
+            **{m: x[i * len(peaks) : (i + 1) * len(peaks)] for m, x in metrics.items()}
+        )
         for i, name in enumerate(strategies)
     }
     best = {name: _best_peak(run) for name, run in by_name.items()}
-    baseline = by_name["constant"].test_loss[best["constant"]].mean()
+    baseline = float(by_name["constant"].test_loss[best["constant"]].mean())
     rows = [_row(name, run, best[name], peaks, baseline) for name, run in by_name.items()]
     return Comparison(sorted(rows, key=lambda row: row.test_loss), by_name, peaks, steps)
 
