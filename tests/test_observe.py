@@ -206,6 +206,29 @@ def test_errors():
         observe(PLATEAU.init(PARAMS), jnp.ones(2))
 
 
+@pytest.mark.parametrize("value", [None, "1.0", [1.0], {}, np.datetime64("2020-01-01"), "nan"])
+def test_what_numpy_would_take_for_a_number_is_no_metric(value):
+    with pytest.raises(TypeError, match="`value` must be"):
+        observe(PLATEAU.init(PARAMS), value)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "feedback", "words"),
+    [
+        (0.1, PLATEAU, r"`schedule` must be a function of the step, got 0.1; .*constant\(0.1\)"),
+        (PLATEAU, PLATEAU, "got <an Optax transform, made by reduce_on_plateau or greedy>"),
+        (constant(0.1), constant(0.1), "`feedback` must be a transform"),
+    ],
+)
+def test_errors_of_with_feedback(schedule, feedback, words):
+    with pytest.raises(TypeError, match=words):
+        with_feedback(schedule, feedback)
+
+
+def test_a_schedule_with_feedback_prints():
+    assert repr(with_feedback(constant(0.1), PLATEAU)).startswith("with_feedback(constant(0.1), <")
+
+
 def test_settings_are_arrays_and_of_one_structure():
     """A checkpoint fits whatever the settings are, and whether they are numbers or arrays."""
     states = [

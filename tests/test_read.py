@@ -188,5 +188,6 @@ def test_next_values_need_the_schedules():
         assert jax.jit(lambda s: next_hyperparams(s, schedules))(state) == upcoming
         _, state = tx.update(PARAMS, state, PARAMS)
         assert read_hyperparams(state).items() >= upcoming.items()
+    assert next_hyperparams(state, {"decoder/learning_rate": 0.5}) == {"decoder/learning_rate": 0.5}
     with pytest.raises(KeyError, match="no hyperparameter 'learning_rate'; it has decoder/"):
         next_hyperparams(state, {"learning_rate": RATE})

@@ -238,6 +238,13 @@ def test_continue_from_in_a_group_and_its_errors():
         KeyError, match=r"a record of none.*with_hyperparams\(optax.adam, learning_"
     ):
         continue_from(optax.adam(0.1).init(PARAMS), constant(1.0))
+    with pytest.raises(TypeError, match=r"continue_from: `schedule` must be.*constant\(0.1\)"):
+        continue_from(state, 0.1, name="a/learning_rate")
+    with pytest.raises(TypeError, match="values must be known; call it outside of jit"):
+        jax.jit(lambda s: continue_from(s, constant(1.0), name="a/learning_rate")(0))(state)
+    begun = SGD(learning_rate=warmup(constant(0.1), warmup_steps=3)).init(PARAMS)
+    with pytest.raises(ValueError, match=r"was 0 in the last update.*shift\(schedule, steps=0\)"):
+        continue_from(begun, constant(1.0))
     with pytest.raises(ValueError, match="must not begin at 0"):
         continue_from(state, linear(0.0, end_value=1.0, transition_steps=3), name="a/learning_rate")
 

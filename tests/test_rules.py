@@ -70,7 +70,7 @@ def test_noise_scale_limits():
 def test_what_adamw_remembers():
     assert adamw_timescale(1e-3, weight_decay=0.1) == pytest.approx(10_000)
     assert adamw_timescale(1e-3, weight_decay=0) == np.inf
-    survival, weights = adamw_update_weights(constant(1e-3), weight_decay=0.1, steps=20_000)
+    survival, weights = adamw_update_weights(constant(1e-3), weight_decay=0.1, total_steps=20_000)
     assert survival == pytest.approx(np.exp(-2), rel=1e-3)
     assert weights[-1] / weights[-10_001] == pytest.approx(np.e, rel=1e-3)
 
@@ -80,7 +80,7 @@ def test_what_adamw_remembers():
 )
 def test_update_weights_are_those_of_optax(schedule):
     decay, steps = 0.7, 40
-    survival, weights = adamw_update_weights(schedule, weight_decay=decay, steps=steps)
+    survival, weights = adamw_update_weights(schedule, weight_decay=decay, total_steps=steps)
     assert survival + weights.sum() == pytest.approx(1, rel=1e-6)
     updates = np.random.default_rng(0).normal(size=steps).astype(np.float32)
     tx = optax.chain(optax.add_decayed_weights(decay), optax.scale_by_learning_rate(schedule))
@@ -103,5 +103,7 @@ def test_weight_decay_follows_the_rate():
 def test_errors_name_the_field_and_the_rule():
     with pytest.raises(ValueError, match="linear_scaling: `batch_size` must be"):
         linear_scaling(0.1, batch_size=0, base_batch_size=1)
-    with pytest.raises(ValueError, match="`steps` must be a whole number >= 1, got 0"):
-        adamw_update_weights(constant(0.1), weight_decay=0.1, steps=0)
+    with pytest.raises(
+        ValueError, match="`total_steps` must be a whole number of steps >= 1, got 0"
+    ):
+        adamw_update_weights(constant(0.1), weight_decay=0.1, total_steps=0)

@@ -258,6 +258,8 @@ def test_rates_may_be_traced_mapped_and_differentiated():
         (optax.add_noise, {"seed": jax.random.key(0)}, "(?s)`seed` must be a number.*partial"),
         (optax.add_noise, {"seed": jax.random.PRNGKey(0)}, "`seed` must be a number.*partial"),
         (optax.adamw, {"b1": 0.9j}, "`b1` must be a number"),
+        (optax.adam, {"learning_rate": reduce_on_plateau(0.1)}, "put it behind the optimizer"),
+        ("adam", {"learning_rate": 0.1}, "takes the function that makes an optimizer"),
         (optax.adam(0.1), {"learning_rate": 0.1}, r"with_hyperparams\(optax.adam, learning_rate="),
         (optax.sgd, {"learning_rate": 0.1, "momentum": None}, "`momentum` must be a number"),
     ],
@@ -265,6 +267,14 @@ def test_rates_may_be_traced_mapped_and_differentiated():
 def test_errors_when_it_is_made(factory, hyperparams, words):
     with pytest.raises(TypeError, match=words):
         with_hyperparams(factory, **hyperparams)
+
+
+@pytest.mark.parametrize("value", [float("nan"), 10**40, -1e300, np.float32("nan"), 10**400])
+def test_numbers_that_float32_cannot_hold_are_refused(value):
+    with pytest.raises(ValueError, match="`learning_rate` must be a number that float32 can hold"):
+        with_hyperparams(optax.sgd, learning_rate=value)
+    limit = with_hyperparams(optax.clip_by_global_norm, max_norm=np.inf)
+    assert limit.init(PARAMS).hyperparams["max_norm"] == np.inf
 
 
 def test_a_value_put_into_the_state_by_hand_is_overwritten_unused():
@@ -304,6 +314,8 @@ def test_what_is_not_named_is_static():
 
 
 def test_errors_of_a_function_that_gives_no_number():
+    with pytest.raises(TypeError, match="the factory must return an optimizer, got None"):
+        with_hyperparams(lambda learning_rate: None, learning_rate=0.1).init(PARAMS)
     for wrong in (lambda step: {"w": True}, lambda step: jnp.ones(3), lambda step: 1j):
         with pytest.raises(TypeError, match="`learning_rate` must be a real scalar"):
             with_hyperparams(optax.sgd, learning_rate=wrong).init(PARAMS)

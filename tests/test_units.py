@@ -88,3 +88,15 @@ def test_a_run_of_known_length():
 def test_errors_say_what_is_missing(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("size", ["8", True, float("inf"), float("nan"), 0, 2.5])
+def test_sizes_that_are_none_are_named(size):
+    with pytest.raises((TypeError, ValueError), match="Run: `batch_size` must be a whole number"):
+        Run(batch_size=size)
+
+
+@pytest.mark.parametrize("length", ["3", True, [1], 1j])
+def test_lengths_that_are_no_numbers_are_named(length):
+    with pytest.raises(TypeError, match="steps: `epochs` must be a number"):
+        Run(batch_size=8, dataset_size=80).steps(epochs=length)

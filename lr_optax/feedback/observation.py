@@ -40,7 +40,7 @@ def observe(opt_state: T, value: ArrayLike, *, axis_name: Any = None) -> T:
 
     Raises:
         ValueError: nothing in the state would see the value, or it is not a scalar.
-        TypeError: the value is complex.
+        TypeError: the value is no real number; without a new metric there is nothing to observe.
 
     Example:
         >>> import optax

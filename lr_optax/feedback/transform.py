@@ -14,6 +14,13 @@ from jax.typing import ArrayLike
 from lr_optax._core.steps import as_float
 from lr_optax.feedback.policy import collect, whole
 
+NO_RATE = (
+    "reduce_on_plateau and greedy make an Optax transform, not a learning rate: put it behind the "
+    "optimizer, as in optax.chain(optax.adam(rate), reduce_on_plateau(...)), or make a rate of it: "
+    "with_feedback(constant(rate), reduce_on_plateau(...)) in "
+    "with_hyperparams(optax.adam, learning_rate=...)"
+)
+
 
 class Feedback(optax.GradientTransformationExtraArgs):
     """An Optax transform that says so where a learning rate belongs.
@@ -23,13 +30,11 @@ class Feedback(optax.GradientTransformationExtraArgs):
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        return "<an Optax transform, made by reduce_on_plateau or greedy>"
+
     def _refuse(self, other: object = None) -> NoReturn:
-        raise TypeError(
-            "reduce_on_plateau and greedy make an Optax transform, not a learning rate: put it "
-            "behind the optimizer, as in optax.chain(optax.adam(rate), reduce_on_plateau(...)), or "
-            "make a rate of it: with_feedback(constant(rate), reduce_on_plateau(...)) in "
-            "with_hyperparams(optax.adam, learning_rate=...)"
-        )
+        raise TypeError(NO_RATE)
 
     __mul__ = __rmul__ = __neg__ = __add__ = __radd__ = __sub__ = __rsub__ = _refuse
     __truediv__ = __rtruediv__ = __float__ = __jax_array__ = _refuse
@@ -98,6 +103,9 @@ class FeedbackSchedule:
         self._schedule = schedule
         self._feedback = feedback
 
+    def __repr__(self) -> str:
+        return f"with_feedback({self._schedule!r}, {self._feedback!r})"
+
     def init(self) -> FeedbackScheduleState:
         """The state before the first step."""
         return FeedbackScheduleState(whole(0), self._feedback.init(()))
@@ -117,7 +125,7 @@ class FeedbackSchedule:
 
 
 def with_feedback(
-    schedule: Callable[[Any], ArrayLike], feedback: optax.GradientTransformationExtraArgs
+    schedule: Callable[[Any], ArrayLike], feedback: optax.GradientTransformation
 ) -> FeedbackSchedule:
     """A schedule whose height is set by a metric: η(t)·scale.
 
@@ -131,6 +139,9 @@ def with_feedback(
 
     Returns:
         An object with ``init``, ``update`` and a call, as ``optax.inject_hyperparams`` asks for.
+
+    Raises:
+        TypeError: ``schedule`` is no function of the step, or ``feedback`` no transform.
 
     Example:
         >>> from lr_optax import constant, reduce_on_plateau, warmup, with_hyperparams
@@ -152,4 +163,14 @@ def with_feedback(
         alone, or when the rate is more to an optimizer than a factor of its updates, as in
         ``optax.contrib.schedule_free``. Otherwise the transform behind the optimizer does the same.
     """
-    return FeedbackSchedule(schedule, feedback)
+    if not callable(schedule):
+        raise TypeError(
+            f"with_feedback: `schedule` must be a function of the step, got {schedule!r}; a fixed "
+            "rate is constant(0.1)"
+        )
+    if not isinstance(feedback, optax.GradientTransformation):
+        raise TypeError(
+            f"with_feedback: `feedback` must be a transform such as reduce_on_plateau(0.1), got "
+            f"{feedback!r}"
+        )
+    return FeedbackSchedule(schedule, optax.with_extra_args_support(feedback))

@@ -5,11 +5,12 @@ import math
 import jax.numpy as jnp
 from jax import Array
 
-from lr_optax._core.arguments import Number, Positive, Rate, exceeds, is_known
+from lr_optax._core.arguments import Number, Period, Positive, Rate, exceeds, is_known
 from lr_optax._core.schedule import Schedule
 from lr_optax._core.signature import validated
 from lr_optax._core.steps import as_float
 from lr_optax.schedules.combine import scale
+from lr_optax.schedules.inner import Inner
 
 
 @validated
@@ -42,8 +43,9 @@ def adamw_timescale(rate: Rate, *, weight_decay: Rate) -> Number:
     return 1 / share if exceeds(share, 0) or not is_known(share) else math.inf
 
 
+@validated
 def adamw_update_weights(
-    schedule: Schedule, *, weight_decay: Number, steps: int
+    schedule: Inner, *, weight_decay: Rate, total_steps: Period
 ) -> tuple[Array, Array]:
     """How much each of AdamW's updates, and the initialisation, count in the final weights.
 
@@ -53,17 +55,18 @@ def adamw_update_weights(
     Args:
         schedule: the rate η_t.
         weight_decay: λ, decoupled and multiplied by the rate, as in ``optax.adamw``.
-        steps: n >= 1.
+        total_steps: n >= 1, the updates of the whole run.
 
     Returns:
         s, the share of the initialisation that survives, and the vector of all c_t.
 
     Raises:
-        ValueError: ``steps`` is below 1.
+        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> from lr_optax import constant
-        >>> survival, weights = adamw_update_weights(constant(0.5), weight_decay=1.0, steps=3)
+        >>> survival, weights = adamw_update_weights(constant(0.5), weight_decay=1.0,
+        ...                                          total_steps=3)
         >>> print(survival, weights)
         0.125 [0.125 0.25  0.5  ]
 
@@ -75,9 +78,7 @@ def adamw_update_weights(
         S. Bergsma et al., "Straight to Zero: Why Linearly Decaying the Learning Rate to Zero Works
         Best for LLMs", 2025, arXiv:2502.15938.
     """
-    if steps < 1:
-        raise ValueError(f"adamw_update_weights: `steps` must be a whole number >= 1, got {steps}")
-    shares = schedule(jnp.arange(steps)) * as_float(weight_decay)
+    shares = as_float(schedule(jnp.arange(total_steps))) * as_float(weight_decay)
     kept = jnp.cumprod((1 - shares)[::-1])[::-1]
     later = jnp.append(kept[1:], jnp.ones_like(kept[:1]))
     return kept[0], shares * later
@@ -85,7 +86,7 @@ def adamw_update_weights(
 
 @validated
 def proportional_weight_decay(
-    schedule: Schedule, *, weight_decay: Rate, peak_value: Positive
+    schedule: Inner, *, weight_decay: Rate, peak_value: Positive
 ) -> Schedule:
     """A weight decay that follows the rate: λ_t = λ·η_t/η_max (AdamC).
 

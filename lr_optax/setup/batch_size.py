@@ -127,15 +127,19 @@ def beta_for_batch(beta: Fraction, *, batch_size: Positive, base_batch_size: Pos
     return beta ** (batch_size / base_batch_size)
 
 
-def beta_half_life(beta: float, *, per_step: float = 1) -> float:
+@validated
+def beta_half_life(beta: Fraction, *, per_step: Positive = 1) -> Number:
     """How far back an average with decay β reaches: ln ½ / ln β steps, each worth ``per_step``.
 
     Args:
         beta: β in [0, 1], the decay per step, a Python number; 1 never forgets.
-        per_step: tokens or samples per step; 1 counts steps.
+        per_step: tokens or samples per step, > 0; 1 counts steps.
 
     Returns:
         What goes by until a value's weight has halved.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> round(beta_half_life(0.95, per_step=1000))

@@ -3,6 +3,17 @@
 import dataclasses
 import math
 from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+
+from lr_optax._core.arguments import Rule
+
+_WHOLE = Rule(
+    "a whole number >= 1",
+    lambda x: np.isfinite(x) & (x >= 1) & (x == np.floor(x)),
+    whole=True,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +30,7 @@ class Run:
         total_steps: steps of the whole run, >= 1; needed for shares of it.
 
     Raises:
+        TypeError: a number is none.
         ValueError: a number is not whole or below 1, or an epoch holds no full batch.
 
     Example:
@@ -40,12 +52,12 @@ class Run:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if (
-                value is not None
-                and (value < 1 or value != int(value))
-                and field.name != "drop_last"
-            ):
-                raise ValueError(f"Run: `{field.name}` must be a whole number >= 1, got {value}")
+            if value is None or field.name == "drop_last":
+                continue
+            try:
+                object.__setattr__(self, field.name, _WHOLE.accept(value))
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"Run: `{field.name}` {error}") from None
         if self.drop_last and self.dataset_size is not None and self.dataset_size < self.batch_size:
             raise ValueError(
                 f"Run: with `drop_last`, `dataset_size` must be at least `batch_size`, "
@@ -83,7 +95,7 @@ class Run:
             Whole steps; the last one counts even if it is not full.
 
         Raises:
-            TypeError: no unit is given, or more than one.
+            TypeError: no unit is given, or more than one, or a length is no number.
             ValueError: a length is negative, or the run does not know what a unit needs.
         """
         units = {"epochs": epochs, "samples": samples, "tokens": tokens, "fraction": fraction}
@@ -93,6 +105,8 @@ class Run:
                 f"steps: give one of {', '.join(units)}, got {', '.join(given) or 'none'}"
             )
         ((unit, length),) = given.items()
+        if isinstance(length, bool) or not isinstance(length, Real):
+            raise TypeError(f"steps: `{unit}` must be a number, got {length!r}")
         if not 0 <= length < math.inf or (unit == "fraction" and length > 1):
             rule = "a number in [0, 1]" if unit == "fraction" else "a finite number >= 0"
             raise ValueError(f"steps: `{unit}` must be {rule}, got {length}")

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,8 +14,10 @@ from jax import Array
 from jax.typing import ArrayLike
 from optax.schedules import StatefulSchedule
 
+from lr_optax._core.arguments import is_known
 from lr_optax._core.steps import as_float
 from lr_optax._core.values import is_leaf
+from lr_optax.feedback.transform import NO_RATE, Feedback
 
 
 class HyperparamsState(NamedTuple):
@@ -65,6 +68,7 @@ def with_hyperparams(
     Raises:
         TypeError: ``factory`` is an optimizer, or takes no argument of that name, or a value is
             none of these, or a function does not return a real scalar.
+        ValueError: a number is NaN, or beyond float32.
 
     Example:
         >>> from functools import partial
@@ -84,10 +88,11 @@ def with_hyperparams(
         To log the rate, to schedule weight decay, momentum or β₁, or to keep compilation short: a
         schedule that ``optax.adam`` is given directly is compiled again for every parameter array.
     """
-    if isinstance(factory, optax.GradientTransformation):
+    if not callable(factory):
         raise TypeError(
             "with_hyperparams takes the function that makes an optimizer, not the optimizer: "
-            "with_hyperparams(optax.adam, learning_rate=0.1) in place of optax.adam(0.1)"
+            "with_hyperparams(optax.adam, learning_rate=0.1) in place of optax.adam(0.1); got "
+            f"{factory!r}"
         )
     if not hyperparams:
         raise TypeError("with_hyperparams: name at least one, as in learning_rate=0.1")
@@ -101,17 +106,23 @@ def with_hyperparams(
         values |= {n: s(feedback[n], **extra) for n, s in stateful.items()}
         return {name: _once(_scalar(name, values[name]), count) for name in hyperparams}
 
+    def make(values: dict[str, Array]) -> optax.GradientTransformation:
+        made = factory(**values)
+        if not hasattr(made, "init"):
+            raise TypeError(f"with_hyperparams: the factory must return an optimizer, got {made!r}")
+        return made
+
     def init(params: optax.Params) -> HyperparamsState:
         count, feedback = jnp.zeros((), jnp.int32), {n: s.init() for n, s in stateful.items()}
         values = evaluate(count, feedback)
-        return HyperparamsState(count, values, feedback, factory(**values).init(params))
+        return HyperparamsState(count, values, feedback, make(values).init(params))
 
     def update(
         updates: optax.Updates, state: Any, params: optax.Params | None = None, **extra: Any
     ) -> tuple[optax.Updates, HyperparamsState]:
         values = evaluate(state.count, state.feedback, **extra)
         feedback = {n: s.update(state.feedback[n], **extra) for n, s in stateful.items()}
-        inner = optax.with_extra_args_support(factory(**values))
+        inner = optax.with_extra_args_support(make(values))
         # Computed with float32 values, kept in the types that were there before.
         with jax.numpy_dtype_promotion("standard"):
             new, inner_state = inner.update(updates, state.inner_state, params, **extra)
@@ -139,6 +150,11 @@ def _is_number(value: Any) -> bool:
         return False
     kinds = jnp.integer, jnp.floating
     return any(jnp.issubdtype(jnp.result_type(value), kind) for kind in kinds)
+
+
+def _fits(value: Any) -> bool:
+    """Whether a number stays what it is; infinity, such as that of a norm's limit, is one."""
+    return abs(value) <= float(np.finfo(np.float32).max) or abs(value) == math.inf
 
 
 def _once(value: Array, count: Array) -> Array:
@@ -170,6 +186,13 @@ def _check(factory: Callable[..., Any], name: str, source: object) -> None:
         near = difflib.get_close_matches(name, taken, n=1)
         remedy = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(taken)}"
         raise TypeError(f"with_hyperparams: the factory has no argument {name!r}; {remedy}")
+    source = source.item() if isinstance(source, np.generic) else source
+    if isinstance(source, Feedback):
+        raise TypeError(f"with_hyperparams: `{name}`: {NO_RATE}")
+    if _is_number(source) and is_known(source) and not _fits(source):
+        raise ValueError(
+            f"with_hyperparams: `{name}` must be a number that float32 can hold, got {source!r}"
+        )
     if not (callable(source) or _is_number(source)):
         raise TypeError(
             f"with_hyperparams: `{name}` must be a number or a function of the step, got "

@@ -69,7 +69,7 @@ def read_hyperparams(opt_state: Any) -> dict[str, Array]:
 
 
 def next_hyperparams(
-    opt_state: Any, schedules: Mapping[str, Callable[[Any], ArrayLike]]
+    opt_state: Any, schedules: Mapping[str, Callable[[Any], ArrayLike] | ArrayLike]
 ) -> dict[str, Array]:
     """The values that the next update will use, before any scale.
 
@@ -77,7 +77,7 @@ def next_hyperparams(
 
     Args:
         opt_state: as for :func:`read_hyperparams`.
-        schedules: schedules or other functions of the step, by a name of
+        schedules: schedules, other functions of the step, or numbers, by a name of
             :func:`read_hyperparams`.
 
     Returns:
@@ -98,7 +98,8 @@ def next_hyperparams(
         ...       next_hyperparams(state, {"learning_rate": decay})["learning_rate"])
         0.1 0.075
     """
-    return {name: as_float(s(steps_taken(opt_state, name))) for name, s in schedules.items()}
+    counts = {name: steps_taken(opt_state, name) for name in schedules}
+    return {n: as_float(s(counts[n]) if callable(s) else s) for n, s in schedules.items()}
 
 
 def steps_taken(opt_state: Any, name: str) -> Array:

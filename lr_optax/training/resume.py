@@ -11,20 +11,19 @@ Settings of :func:`lr_optax.reduce_on_plateau` and :func:`lr_optax.greedy` are t
 the first update on, whatever the checkpoint holds.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-from jax.typing import ArrayLike
-
+from lr_optax._core.arguments import is_known
 from lr_optax._core.schedule import Schedule
+from lr_optax._core.signature import validated
 from lr_optax._core.steps import as_float
 from lr_optax.schedules.combine import scale, shift
+from lr_optax.schedules.inner import Inner
 from lr_optax.training.read import read_hyperparams, steps_taken
 
 
-def continue_from(
-    opt_state: Any, schedule: Callable[[Any], ArrayLike], name: str = "learning_rate"
-) -> Schedule:
+@validated
+def continue_from(opt_state: Any, schedule: Inner, name: str = "learning_rate") -> Schedule:
     """A schedule that begins now, at the rate a run has come to: η(t) = η_last·s(t − n)/s(0).
 
     Args:
@@ -39,7 +38,9 @@ def continue_from(
 
     Raises:
         KeyError: the state has no such hyperparameter, as that of ``optax.adam(0.1)`` has none.
-        ValueError: ``schedule`` begins at 0, and cannot be brought to any height.
+        TypeError: ``schedule`` is no function of the step, or the state is traced.
+        ValueError: ``schedule`` begins at 0, and cannot be brought to any height, or the last rate
+            was 0, as it is before the first update of a warm-up.
 
     Example:
         >>> import optax
@@ -59,12 +60,18 @@ def continue_from(
         To change plan in the middle of a run without a jump. To anneal a schedule from a step known
         beforehand, use :func:`lr_optax.cooldown_from`.
     """
-    count, first = int(steps_taken(opt_state, name)), float(as_float(schedule(0)))
+    count, last = steps_taken(opt_state, name), read_hyperparams(opt_state)[name]
+    if not is_known(count, last):
+        raise TypeError("continue_from: the state's values must be known; call it outside of jit")
+    count, last, first = int(count), float(last), float(as_float(schedule(0)))
+    if last == 0:
+        raise ValueError(
+            f"continue_from: `{name}` was 0 in the last update, at which no rate can go on; use "
+            f"shift(schedule, steps={count})"
+        )
     if first == 0:
         raise ValueError(
             f"continue_from: `schedule` must not begin at 0, got {schedule!r}; to warm up again, "
             f"use shift(schedule, steps={count})"
         )
-    return scale(
-        shift(schedule, steps=count), factor=float(read_hyperparams(opt_state)[name]) / first
-    )
+    return scale(shift(schedule, steps=count), factor=last / first)
