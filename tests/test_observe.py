@@ -206,7 +206,7 @@ def test_errors():
         observe(PLATEAU.init(PARAMS), jnp.ones(2))
 
 
-@pytest.mark.parametrize("value", [None, "1.0", [1.0], {}, np.datetime64("2020-01-01"), "nan"])
+@pytest.mark.parametrize("value", [None, "1.0", {}, np.datetime64("2020-01-01"), "nan"])
 def test_what_numpy_would_take_for_a_number_is_no_metric(value):
     with pytest.raises(TypeError, match="`value` must be"):
         observe(PLATEAU.init(PARAMS), value)

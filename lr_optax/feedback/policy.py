@@ -66,15 +66,13 @@ def flag(value: ArrayLike) -> Array:
 
 
 def _scalar(value: ArrayLike) -> Array:
-    # Not what NumPy would read as a number: None is NaN to it, and a text what it says.
-    if not isinstance(value, bool | int | float | complex | np.generic | np.ndarray | jax.Array):
-        raise TypeError(f"a metric's `value` must be a real scalar, got {value!r}")
     # Floats first: JAX would wrap a 64-bit integer, and refuse a Python number beyond one.
     if isinstance(value, int):
         value = float(max(min(value, 10**300), -(10**300)))
     value = value if isinstance(value, jax.Array) else np.asarray(value)
     if value.shape != ():
         raise ValueError(f"a metric's `value` must be a scalar, got shape {value.shape}")
+    # Not whatever casts to a float: None would become NaN, and a text what it says.
     if not any(jnp.issubdtype(value.dtype, kind) for kind in (jnp.integer, jnp.floating, bool)):
         raise TypeError(f"a metric's `value` must be real, got {value.dtype}")
     with np.errstate(over="ignore"):
