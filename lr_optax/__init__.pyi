@@ -7,10 +7,17 @@ from lr_optax.feedback.observation import observe as observe
 from lr_optax.feedback.plateau import PlateauState as PlateauState
 from lr_optax.feedback.plateau import reduce_on_plateau as reduce_on_plateau
 from lr_optax.feedback.transform import with_feedback as with_feedback
+from lr_optax.foresight.bounds import LastIterateBound as LastIterateBound
+from lr_optax.foresight.bounds import last_iterate_bound as last_iterate_bound
 from lr_optax.foresight.logs import Log as Log
 from lr_optax.foresight.logs import read_log as read_log
+from lr_optax.foresight.merging import average_checkpoints as average_checkpoints
+from lr_optax.foresight.merging import merge_weights as merge_weights
+from lr_optax.foresight.merging import merged_schedule as merged_schedule
 from lr_optax.foresight.range_testing import RangeTest as RangeTest
 from lr_optax.foresight.range_testing import range_test as range_test
+from lr_optax.foresight.refining import Refinement as Refinement
+from lr_optax.foresight.refining import refine as refine
 from lr_optax.foresight.runs import training_run as training_run
 from lr_optax.foresight.sweeping import Sweep as Sweep
 from lr_optax.foresight.sweeping import sweep as sweep
@@ -86,6 +93,9 @@ from lr_optax.text import parse as parse
 from lr_optax.text import to_dict as to_dict
 from lr_optax.training.attach import HyperparamsState as HyperparamsState
 from lr_optax.training.attach import with_hyperparams as with_hyperparams
+from lr_optax.training.norms import NormsState as NormsState
+from lr_optax.training.norms import read_grad_norms as read_grad_norms
+from lr_optax.training.norms import record_grad_norms as record_grad_norms
 from lr_optax.training.read import next_hyperparams as next_hyperparams
 from lr_optax.training.read import read_hyperparams as read_hyperparams
 from lr_optax.training.resume import continue_from as continue_from

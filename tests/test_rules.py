@@ -1,5 +1,6 @@
 """Rules between hyperparameters: identities, limits and runs of the optimizers they speak of."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -91,6 +92,17 @@ def test_update_weights_are_those_of_optax(schedule):
         params = optax.apply_updates(params, change)
     expected = survival * 2.0 + jnp.sum(weights * -updates / decay)
     np.testing.assert_allclose(params, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_update_weights_and_survival_add_up_to_one():
+    """The identity of AdamW's dual coefficients, to 1e-12 in double precision."""
+    with jax.enable_x64(new_val=True):
+        for decay in (0.0, 0.01, 0.7):
+            survival, weights = adamw_update_weights(
+                cosine_decay(0.5, decay_steps=1000), weight_decay=decay, total_steps=1000
+            )
+            assert weights.dtype == np.float64
+            assert abs(survival + weights.sum() - 1) < 1e-12
 
 
 def test_weight_decay_follows_the_rate():

@@ -1,0 +1,164 @@
+"""Decay without decaying: averages of checkpoints that equal a cooldown, and back."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from lr_optax._core.schedule import Schedule
+from lr_optax.schedules.tables import piecewise_constant
+
+Tree = TypeVar("Tree")
+
+
+def merge_weights(
+    cooldown: Callable[[Any], ArrayLike], *, checkpoints: int, every: int = 1
+) -> np.ndarray:
+    """Weights of checkpoints whose average equals a cooldown that was never run.
+
+    θ_0, ..., θ_k are checkpoints of a phase at a constant rate, n steps apart. Their average
+    Σ c_j·θ_j gives the updates between θ_{i−1} and θ_i the weight w_i = Σ_{j≥i} c_j, as a cooldown
+    would with rates w_i times as high. So with w_i the mean of s(t)/s(0) over interval i::
+
+        c_0 = 1 − w_1        c_j = w_j − w_{j+1}        c_k = w_k
+
+    For updates that do not depend on the weights the two are the same; for real training the
+    average is what the cooldown would have reached to first order.
+
+    Args:
+        cooldown: s, the cooldown as a function of its own steps 0 to k·n − 1; s(0), > 0, is the
+            rate of the constant phase. One that rises asks for negative weights.
+        checkpoints: k >= 1: how many there are after θ_0.
+        every: n >= 1, steps between two checkpoints; at 1 nothing is averaged within an interval.
+
+    Returns:
+        c, a vector of k + 1 weights that add up to 1, float64: of θ_0 first.
+
+    Raises:
+        ValueError: a count is below 1, or ``cooldown`` begins at 0.
+
+    Example:
+        >>> from lr_optax import linear
+        >>> print(merge_weights(linear(0.1, end_value=0.0, transition_steps=4), checkpoints=4))
+        [0.   0.25 0.25 0.25 0.25]
+        >>> cooldown = linear(0.1, end_value=0.0, transition_steps=100)
+        >>> print(merge_weights(cooldown, checkpoints=2, every=50).round(3))
+        [0.245 0.5   0.255]
+
+    When to use it:
+        To see what a cooldown would give from the checkpoints of a run that goes on, in any shape
+        and from any point, without training.
+
+    Reference:
+        C. Tian et al., "WSM: Decay-Free Learning Rate Schedule via Checkpoint Merging for LLM
+        Pre-training", 2025, arXiv:2507.17634.
+    """
+    for name, value in (("checkpoints", checkpoints), ("every", every)):
+        if value < 1:
+            raise ValueError(f"merge_weights: `{name}` must be a whole number >= 1, got {value}")
+    with jax.enable_x64(new_val=True):
+        rates = np.asarray(cooldown(jnp.arange(checkpoints * every)), np.float64)
+    if not rates[0] > 0:
+        raise ValueError(f"merge_weights: `cooldown` must begin above 0, got {rates[0]}")
+    shares = (rates / rates[0]).reshape(checkpoints, every).mean(axis=1)
+    return np.concatenate([[1.0], shares]) - np.append(shares, 0.0)
+
+
+def merged_schedule(
+    weights: np.ndarray | Sequence[float], *, peak_value: float = 1.0, every: int = 1
+) -> Schedule:
+    """The cooldown that an average of checkpoints equals; the inverse of :func:`merge_weights`.
+
+    Args:
+        weights: c_0, ..., c_k, of checkpoints in the order they were made, at least two, that add
+            up to 1 and give no updates a negative weight.
+        peak_value: the rate of the phase they are from, > 0.
+        every: steps between two checkpoints, >= 1.
+
+    Returns:
+        A :func:`~lr_optax.piecewise_constant`: η·Σ_{j≥i} c_j in interval i.
+
+    Raises:
+        ValueError: an argument breaks its rule.
+
+    Example:
+        >>> merged_schedule([0.25, 0.25, 0.5], peak_value=0.1, every=100)
+        piecewise_constant((0.075, 0.05), boundaries=(100,))
+
+    When to use it:
+        To say which decay a habit of averaging, such as the mean of the last ten checkpoints,
+        stands for.
+
+    Reference:
+        C. Tian et al., "WSM: Decay-Free Learning Rate Schedule via Checkpoint Merging for LLM
+        Pre-training", 2025, arXiv:2507.17634.
+    """
+    known = np.asarray(weights, np.float64)
+    if known.ndim != 1 or len(known) < 2 or abs(known.sum() - 1) > 1e-6:
+        raise ValueError(
+            f"merged_schedule: `weights` must be two or more that add up to 1, got {weights!r}"
+        )
+    shares = known[:0:-1].cumsum()[::-1]
+    boundaries = tuple(every * i for i in range(1, len(shares)))
+    return piecewise_constant(tuple((peak_value * shares).tolist()), boundaries=boundaries)
+
+
+def average_checkpoints(checkpoints: Iterable[Tree], weights: np.ndarray | Sequence[float]) -> Tree:
+    """The weighted average of a stream of pytrees, with memory for one average.
+
+    Args:
+        checkpoints: pytrees of one structure, such as a generator that loads one after the other.
+            Read once, in order; those with weight 0 are read and passed over.
+        weights: one for each.
+
+    Returns:
+        A pytree like the last one, each array in its own type. Floating-point arrays are averaged,
+        in float32 or wider; the others, such as step counters, are those of the last checkpoint.
+
+    Raises:
+        ValueError: checkpoints and weights are not as many, or all weights are 0.
+
+    Example:
+        >>> stream = ({"w": np.full(2, value)} for value in (0.0, 1.0, 4.0))
+        >>> print(average_checkpoints(stream, [0.25, 0.25, 0.5]))
+        {'w': array([2.25, 2.25])}
+
+    When to use it:
+        With :func:`merge_weights`, or with equal weights for the plain mean of the last n.
+    """
+    total: Any = None
+    last: Any = None
+    count = 0
+    for count, last in enumerate(checkpoints, 1):
+        if count > len(weights):
+            break
+        if weight := float(weights[count - 1]):
+            part = jax.tree.map(lambda leaf, w=weight: _weighted(leaf, w), last)
+            total = part if total is None else jax.tree.map(_sum, total, part)
+    if count != len(weights):
+        raise ValueError(
+            f"average_checkpoints: `checkpoints` must be as many as `weights`, got "
+            f"{'more than' if count > len(weights) else f'{count} for'} {len(weights)}"
+        )
+    if total is None:
+        raise ValueError("average_checkpoints: there must be a checkpoint whose weight is not 0")
+    return jax.tree.map(_as_last, total, last)
+
+
+def _weighted(leaf: Any, weight: float) -> Any:
+    leaf = np.asarray(leaf)
+    if not jnp.issubdtype(leaf.dtype, jnp.floating):
+        return leaf
+    return leaf.astype(np.promote_types(leaf.dtype, np.float32)) * weight
+
+
+def _sum(total: Any, part: Any) -> Any:
+    return np.add(total, part, out=total) if jnp.issubdtype(part.dtype, jnp.floating) else part
+
+
+def _as_last(total: Any, last: Any) -> Any:
+    kind = np.asarray(last).dtype
+    return total.astype(kind) if jnp.issubdtype(kind, jnp.floating) else last
