@@ -1,6 +1,8 @@
 """Formulas that several libraries share, and a clock for phases that end between two steps."""
 
 import math
+import sys
+import warnings
 from typing import Any
 
 import jax.numpy as jnp
@@ -35,6 +37,14 @@ def at_least(low: float, value: Any) -> Any:
 def at_most(high: float, value: Any) -> Any:
     """``min(high, value)``, of a tracer too."""
     return min(high, value) if is_number(value) else jnp.minimum(high, value)
+
+
+def warn(text: str) -> None:
+    """Warn about a call, at the line outside of this library that made it."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals["__name__"].startswith("lr_optax."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, UserWarning, stacklevel=level)
 
 
 def elapsed(step: Array, begin: ArrayLike) -> Array:

@@ -1,0 +1,672 @@
+"""The schedules of ``optax.schedules``, with the values of Optax 0.2.8 and exact edges.
+
+Moving over is one changed import: ``from lr_optax.compat.optax import cosine_decay_schedule``.
+Names, arguments and defaults are Optax's; what comes back is this library's own schedule of that
+shape, which can be printed, compared, swept and traced. Values below zero are allowed, as there.
+
+Where Optax has a value for what cannot be meant, that value is followed with a warning: a
+transition of no steps never moves, a ``decay_rate`` of 0 keeps the rate, an ``end_value`` on the
+wrong side is the rate from the start, a ``peak_value`` of 0 is never left.
+
+Deliberate differences:
+
+* Ends are exact under ``jit``: there a linear decay to 0 ends a hair above or below it, a
+  polynomial may end in NaN, a staircase may drop a step late, and the tail of a cosine is 0.
+* ``linear_onecycle_schedule`` and ``cosine_onecycle_schedule`` keep phases of no length apart; in
+  Optax two phases that end at the same step become one, so that ``pct_final=1.0`` ends at another
+  rate. They take arrays of steps.
+* Negative steps count as 0, and rates are never weakly typed.
+* ``join_schedules`` wants as many boundaries as there are changes, in order; Optax drops schedules
+  without saying so.
+* A ``power``, ``exponent`` or ``decay_rate`` below 0, which end in infinity or NaN, are refused,
+  and so are a ``power`` or ``exponent`` of 0, lengths between two steps, and in a one-cycle
+  ``pct_start`` above ``pct_final``.
+* Hyperparameters may be traced. A traced length is not compared: at 0 the transition is over.
+* ``inject_hyperparams`` and its kin are not here: :func:`lr_optax.with_hyperparams`.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
+from typing import Any, Literal
+
+import jax.numpy as jnp
+import numpy as np
+
+from lr_optax._core.arguments import (
+    Boundaries,
+    Fraction,
+    Number,
+    Offset,
+    Period,
+    Positive,
+    Rate,
+    Real,
+    Steps,
+    exceeds,
+    is_known,
+)
+from lr_optax._core.schedule import Schedule
+from lr_optax._core.signature import validated
+from lr_optax._core.steps import as_float, is_number
+from lr_optax.compat._shared import at_least, warn
+from lr_optax.schedules import anytime
+from lr_optax.schedules.combine import add, clip, join, scale, shift
+from lr_optax.schedules.decay import cosine_decay, linear, polynomial
+from lr_optax.schedules.inner import Inners
+from lr_optax.schedules.recipes import warmup_cosine_decay
+from lr_optax.schedules.steps import constant
+from lr_optax.schedules.tables import interpolate, piecewise_constant
+
+
+@validated
+def constant_schedule(value: Real) -> Schedule:
+    """The same value at every step.
+
+    Args:
+        value: any finite number.
+
+    Returns:
+        A :func:`lr_optax.constant`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> print(constant_schedule(5)(100))
+        5.0
+
+    Reference:
+        Optax 0.2.8, optax.constant_schedule.
+    """
+    return _signed(constant, value)
+
+
+@validated
+def linear_schedule(
+    init_value: Real, end_value: Real, transition_steps: Offset, transition_begin: Offset = 0
+) -> Schedule:
+    """A straight line from one value to another: I + (E − I)·(t − B)/T, level before and after.
+
+    Args:
+        init_value: I, the value up to step B.
+        end_value: E, the value from step B + T on.
+        transition_steps: T, steps, >= 1. At 0 or below the value stays I, with a warning.
+        transition_begin: B, steps, >= 0. Below 0 it counts as 0, with a warning.
+
+    Returns:
+        A :func:`lr_optax.linear`, in a :func:`lr_optax.shift` if it begins late.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = linear_schedule(1.0, 0.0, transition_steps=100, transition_begin=10)
+        >>> print(s(0), s(10), s(60), s(110))
+        1.0 1.0 0.5 0.0
+
+    Reference:
+        Optax 0.2.8, optax.linear_schedule.
+    """
+    if _never_moves("linear_schedule", transition_steps):
+        return _signed(constant, init_value)
+    line = _line(init_value, end_value, transition_steps)
+    return _begun("linear_schedule", line, transition_begin)
+
+
+@validated
+def polynomial_schedule(
+    init_value: Real,
+    end_value: Real,
+    power: Positive,
+    transition_steps: Offset,
+    transition_begin: Offset = 0,
+) -> Schedule:
+    """A power of what is left: E + (I − E)·(1 − (t − B)/T)^p, level before and after.
+
+    Args:
+        init_value: I, the value up to step B.
+        end_value: E, the value from step B + T on.
+        power: p > 0.
+        transition_steps: T, steps, >= 1. At 0 or below the value stays I, with a warning.
+        transition_begin: B, steps, >= 0. Below 0 it counts as 0, with a warning.
+
+    Returns:
+        A :func:`lr_optax.polynomial`, in a :func:`lr_optax.shift` if it begins late.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = polynomial_schedule(1.0, 0.0, power=2, transition_steps=100)
+        >>> print(s(0), s(50), s(100))
+        1.0 0.25 0.0
+
+    Reference:
+        Optax 0.2.8, optax.polynomial_schedule.
+    """
+    if _never_moves("polynomial_schedule", transition_steps):
+        return _signed(constant, init_value)
+    curve = _signed(
+        lambda init, end: polynomial(
+            init, end_value=end, power=power, transition_steps=transition_steps
+        ),
+        init_value,
+        end_value,
+    )
+    return _begun("polynomial_schedule", curve, transition_begin)
+
+
+@validated
+def exponential_decay(
+    init_value: Real,
+    transition_steps: Offset,
+    decay_rate: Rate,
+    transition_begin: Offset = 0,
+    staircase: bool = False,
+    end_value: Real | None = None,
+) -> Schedule:
+    """A factor over every so many steps: I·r^((t − B)/T), the exponent rounded down if wanted.
+
+    Args:
+        init_value: I, the value up to step B.
+        transition_steps: T, steps, >= 1. At 0 or below the value stays I, with a warning.
+        decay_rate: r > 0. At 0 the value stays I, with a warning.
+        transition_begin: B, steps, >= 0. Below 0 it counts as 0, with a warning.
+        staircase: whether the exponent is rounded down.
+        end_value: a lower bound if r < 1 and an upper one otherwise; None for none.
+
+    Returns:
+        A :func:`lr_optax.exponential_decay`, in a :func:`lr_optax.shift` if it begins late.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = exponential_decay(1.0, transition_steps=10, decay_rate=0.5, end_value=0.2)
+        >>> print(s(0), s(10), s(20), s(30))
+        1.0 0.5 0.25 0.2
+
+    Reference:
+        Optax 0.2.8, optax.exponential_decay.
+    """
+    if _never_moves("exponential_decay", transition_steps):
+        return _signed(constant, init_value)
+    if is_number(decay_rate) and decay_rate == 0:
+        warn("exponential_decay: a `decay_rate` of 0 keeps the value at `init_value` for ever")
+        return _signed(constant, init_value)
+    decay = _signed(
+        lambda init: anytime.exponential_decay(
+            init, decay_rate=decay_rate, decay_steps=transition_steps, staircase=staircase
+        ),
+        init_value,
+    )
+    if end_value is not None:
+        decay = _bounded(decay, init_value, end_value, decay_rate)
+    return _begun("exponential_decay", decay, transition_begin)
+
+
+def _bounded(decay: Schedule, init_value: Any, end_value: Any, decay_rate: Any) -> Schedule:
+    if not is_known(decay_rate):
+        return decay.replace(end_value=end_value)
+    from_below = bool(np.all(np.asarray(decay_rate) < 1))
+    if exceeds(end_value, init_value) if from_below else exceeds(init_value, end_value):
+        warn(
+            f"exponential_decay: the value begins beyond its `end_value`, {init_value} and "
+            f"{end_value}, and is held there"
+        )
+    if is_number(init_value) and init_value < 0:
+        return scale(_clipped(decay.schedule, -end_value, not from_below), factor=-1.0)
+    return _clipped(decay, end_value, from_below)
+
+
+def _clipped(decay: Schedule, bound: Any, from_below: bool) -> Schedule:
+    """A schedule >= 0 within a bound that may be below 0."""
+    if from_below:
+        return clip(decay, min_value=at_least(0, bound))
+    if exceeds(0, bound):
+        return _signed(constant, bound)
+    return clip(decay, max_value=bound)
+
+
+@validated
+def cosine_decay_schedule(
+    init_value: Real, decay_steps: Period, alpha: Real = 0.0, exponent: Positive = 1.0
+) -> Schedule:
+    """Half a cosine: I·((1 − α)·(½(1 + cos(πt/T)))^p + α), then α·I.
+
+    Args:
+        init_value: I, the value at step 0.
+        decay_steps: T, steps, >= 1.
+        alpha: α, the last value over the first.
+        exponent: p > 0.
+
+    Returns:
+        A :func:`lr_optax.cosine_decay`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = cosine_decay_schedule(1.0, decay_steps=100, alpha=0.1)
+        >>> print(s(0), s(50), s(100), s(150))
+        1.0 0.55 0.1 0.1
+
+    Reference:
+        Optax 0.2.8, optax.cosine_decay_schedule.
+    """
+    return _signed(
+        lambda init, end: cosine_decay(
+            init, decay_steps=decay_steps, end_value=end, exponent=exponent
+        ),
+        init_value,
+        init_value * alpha,
+    )
+
+
+@validated
+def piecewise_constant_schedule(
+    init_value: Real, boundaries_and_scales: Mapping[int, Number] | None = None
+) -> Schedule:
+    """A factor at chosen steps: I times all factors whose step has come.
+
+    Args:
+        init_value: I, the value before the first step.
+        boundaries_and_scales: from steps to factors >= 0; None for none.
+
+    Returns:
+        A :func:`lr_optax.piecewise_constant`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = piecewise_constant_schedule(1.0, {100: 0.1, 200: 0.5})
+        >>> print(s(99), s(100), s(200))
+        1.0 0.1 0.05
+
+    Reference:
+        Optax 0.2.8, optax.piecewise_constant_schedule.
+    """
+    boundaries, scales = _table("piecewise_constant_schedule", boundaries_and_scales)
+    return _signed(
+        lambda *values: piecewise_constant(values, boundaries=boundaries),
+        *_levels(init_value, scales),
+    )
+
+
+@validated
+def piecewise_interpolate_schedule(
+    interpolate_type: Literal["linear", "cosine"],
+    init_value: Real,
+    boundaries_and_scales: Mapping[int, Number] | None = None,
+) -> Schedule:
+    """From level to level: at each chosen step I times all factors so far, lines in between.
+
+    Args:
+        interpolate_type: "linear", or "cosine" for half cosines.
+        init_value: I, the value at step 0.
+        boundaries_and_scales: from steps to factors >= 0; None for none.
+
+    Returns:
+        A :func:`lr_optax.interpolate`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = piecewise_interpolate_schedule("linear", 1.0, {4: 0.1, 8: 0.5})
+        >>> print(s(0), s(2), s(4), s(6), s(8))
+        1.0 0.55 0.1 0.075 0.05
+
+    Reference:
+        Optax 0.2.8, optax.piecewise_interpolate_schedule.
+    """
+    boundaries, scales = _table("piecewise_interpolate_schedule", boundaries_and_scales)
+    return _points(_levels(init_value, scales), (0, *boundaries), interpolate_type)
+
+
+@validated
+def linear_onecycle_schedule(
+    transition_steps: Period,
+    peak_value: Real,
+    pct_start: Fraction = 0.3,
+    pct_final: Fraction = 0.85,
+    div_factor: Positive = 25.0,
+    final_div_factor: Positive = 1e4,
+) -> Schedule:
+    """Up, down to the first value again, and far below it, along three straight lines.
+
+    Args:
+        transition_steps: T, steps of the whole, >= 1.
+        peak_value: P, the value at step ⌊``pct_start``·T⌋.
+        pct_start: the share of T spent going up, in [0, 1].
+        pct_final: the share of T after which the value is P/``div_factor`` again, in [0, 1], at
+            least ``pct_start``.
+        div_factor: the peak over the first value, > 0.
+        final_div_factor: the first value over the last, > 0.
+
+    Returns:
+        A :func:`lr_optax.interpolate`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or ``pct_start`` exceeds ``pct_final``.
+
+    Example:
+        >>> s = linear_onecycle_schedule(100, 1.0)
+        >>> print(s(0), s(30), s(85), s(100))
+        0.04 1.0 0.04 4e-06
+
+    Reference:
+        Optax 0.2.8, optax.linear_onecycle_schedule; L. N. Smith, N. Topin, "Super-Convergence",
+        2017, arXiv:1708.07120.
+    """
+    if exceeds(pct_start, pct_final):
+        raise ValueError(
+            "linear_onecycle_schedule: `pct_start` must not exceed `pct_final`, "
+            f"got {pct_start} > {pct_final}"
+        )
+    first = peak_value / div_factor
+    ends = (0, *(_part(pct, transition_steps) for pct in (pct_start, pct_final)), transition_steps)
+    return _points((first, peak_value, first, first / final_div_factor), ends, "linear")
+
+
+@validated
+def cosine_onecycle_schedule(
+    transition_steps: Period,
+    peak_value: Real,
+    pct_start: Fraction = 0.3,
+    div_factor: Positive = 25.0,
+    final_div_factor: Positive = 1e4,
+) -> Schedule:
+    """Half a cosine up, and half a cosine down to far below the first value.
+
+    Args:
+        transition_steps: T, steps of the whole, >= 1.
+        peak_value: P, the value at step ⌊``pct_start``·T⌋.
+        pct_start: the share of T spent going up, in [0, 1].
+        div_factor: the peak over the first value, > 0.
+        final_div_factor: the first value over the last, > 0.
+
+    Returns:
+        A :func:`lr_optax.interpolate`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = cosine_onecycle_schedule(100, 1.0)
+        >>> print(s(0), s(15), s(30), s(100))
+        0.04 0.52 1.0 4e-06
+
+    Reference:
+        Optax 0.2.8, optax.cosine_onecycle_schedule; L. N. Smith, N. Topin, "Super-Convergence",
+        2017, arXiv:1708.07120.
+    """
+    first = peak_value / div_factor
+    ends = (0, _part(pct_start, transition_steps), transition_steps)
+    return _points((first, peak_value, first / final_div_factor), ends, "cosine")
+
+
+@validated
+def warmup_constant_schedule(init_value: Real, peak_value: Real, warmup_steps: Offset) -> Schedule:
+    """A straight line from one value to another, which is kept.
+
+    Args:
+        init_value: the value at step 0.
+        peak_value: the value from ``warmup_steps`` on.
+        warmup_steps: steps, >= 1. At 0 or below the value stays ``init_value``, with a warning.
+
+    Returns:
+        A :func:`lr_optax.linear`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = warmup_constant_schedule(0.0, 1.0, warmup_steps=10)
+        >>> print(s(0), s(5), s(10), s(11))
+        0.0 0.5 1.0 1.0
+
+    Reference:
+        Optax 0.2.8, optax.warmup_constant_schedule.
+    """
+    if _never_moves("warmup_constant_schedule", warmup_steps, "warmup_steps"):
+        return _signed(constant, init_value)
+    return _line(init_value, peak_value, warmup_steps)
+
+
+@validated
+def warmup_cosine_decay_schedule(
+    init_value: Real,
+    peak_value: Real,
+    warmup_steps: Steps,
+    decay_steps: Period,
+    end_value: Real = 0.0,
+    exponent: Positive = 1.0,
+) -> Schedule:
+    """A straight line up, then half a cosine down.
+
+    Args:
+        init_value: the value at step 0.
+        peak_value: the value at step ``warmup_steps``. At 0 the cosine is 0, with a warning.
+        warmup_steps: steps of the line, >= 0.
+        decay_steps: steps of the whole, the line among them, > ``warmup_steps``.
+        end_value: the value from ``decay_steps`` on.
+        exponent: the power of the cosine, > 0.
+
+    Returns:
+        A :func:`lr_optax.warmup_cosine_decay`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or the line leaves no step to the
+            cosine.
+
+    Example:
+        >>> s = warmup_cosine_decay_schedule(0.0, 1.0, warmup_steps=10, decay_steps=110)
+        >>> print(s(0), s(10), s(60), s(110))
+        0.0 1.0 0.5 0.0
+
+    Reference:
+        Optax 0.2.8, optax.warmup_cosine_decay_schedule.
+    """
+    if is_known(warmup_steps, decay_steps) and not exceeds(decay_steps, warmup_steps):
+        raise ValueError(
+            "warmup_cosine_decay_schedule: `decay_steps`, which include the warm-up, must exceed "
+            f"`warmup_steps`, got {decay_steps} and {warmup_steps}"
+        )
+    if is_number(peak_value) and peak_value == 0 and is_number(end_value) and end_value != 0:
+        warn("warmup_cosine_decay_schedule: a `peak_value` of 0 is never left for `end_value`")
+        end_value = 0.0
+    return _signed(
+        lambda init, peak, end: warmup_cosine_decay(
+            peak,
+            warmup_steps=warmup_steps,
+            total_steps=decay_steps,
+            init_value=init,
+            end_value=end,
+            exponent=exponent,
+        ),
+        init_value,
+        peak_value,
+        end_value,
+    )
+
+
+@validated
+def warmup_exponential_decay_schedule(
+    init_value: Real,
+    peak_value: Real,
+    warmup_steps: Steps,
+    transition_steps: Offset,
+    decay_rate: Rate,
+    transition_begin: Offset = 0,
+    staircase: bool = False,
+    end_value: Real | None = None,
+) -> Schedule:
+    """A straight line up, then :func:`exponential_decay` on a clock of its own.
+
+    Args:
+        init_value: the value at step 0.
+        peak_value: the value at step ``warmup_steps``.
+        warmup_steps: steps of the line, >= 0.
+        transition_steps: steps over which the factor is applied, >= 1.
+        decay_rate: the factor, > 0.
+        transition_begin: how long the peak is held, steps, >= 0.
+        staircase: whether the exponent is rounded down.
+        end_value: a lower bound if the factor is below 1 and an upper one otherwise; None for
+            none.
+
+    Returns:
+        A :func:`lr_optax.join`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = warmup_exponential_decay_schedule(0.0, 1.0, 10, 20, decay_rate=0.5)
+        >>> print(s(0), s(5), s(10), s(30))
+        0.0 0.5 1.0 0.5
+
+    Reference:
+        Optax 0.2.8, optax.warmup_exponential_decay_schedule.
+    """
+    decay = exponential_decay(
+        peak_value, transition_steps, decay_rate, transition_begin, staircase, end_value
+    )
+    rise = _line(init_value, peak_value, warmup_steps)
+    return join((rise, decay), boundaries=(warmup_steps,))
+
+
+@validated
+def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
+    """Several :func:`warmup_cosine_decay_schedule` one after another.
+
+    Args:
+        cosine_kwargs: the arguments of each, at least one; its ``decay_steps`` is its length.
+
+    Returns:
+        A :func:`lr_optax.join`. The last value is held.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or there is none.
+
+    Example:
+        >>> cycle = {"init_value": 0.0, "peak_value": 1.0, "warmup_steps": 5, "decay_steps": 25}
+        >>> s = sgdr_schedule([cycle, {**cycle, "peak_value": 0.5}])
+        >>> print(s(0), s(5), s(25), s(30), s(50))
+        0.0 1.0 0.0 0.5 0.0
+
+    Reference:
+        Optax 0.2.8, optax.sgdr_schedule; I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient
+        Descent with Warm Restarts", 2016, arXiv:1608.03983.
+    """
+    cycles = list(cosine_kwargs)
+    if not cycles:
+        raise ValueError("sgdr_schedule: `cosine_kwargs` must hold the arguments of one cycle")
+    schedules = [warmup_cosine_decay_schedule(**arguments) for arguments in cycles]
+    ends = accumulate(arguments["decay_steps"] for arguments in cycles)
+    return join(schedules, boundaries=tuple(ends)[:-1])
+
+
+@validated
+def join_schedules(schedules: Inners, boundaries: Boundaries) -> Schedule:
+    """One schedule after another, each on a clock of its own that begins at its boundary.
+
+    Args:
+        schedules: schedules or other functions of the step, at least one.
+        boundaries: the steps at which the next one takes over, ascending, one fewer.
+
+    Returns:
+        A :func:`lr_optax.join`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or the numbers do not match.
+
+    Example:
+        >>> s = join_schedules([linear_schedule(0.0, 1.0, 10), constant_schedule(0.5)], [10])
+        >>> print(s(5), s(9), s(10))
+        0.5 0.9 0.5
+
+    Reference:
+        Optax 0.2.8, optax.join_schedules.
+    """
+    if len(boundaries) != len(schedules) - 1:
+        raise ValueError(
+            "join_schedules: `boundaries` must be one fewer than `schedules`, "
+            f"got {len(boundaries)} for {len(schedules)}"
+        )
+    return join(schedules, boundaries=boundaries)
+
+
+def _signed(make: Callable[..., Schedule], *values: Any) -> Schedule:
+    """A schedule that is linear in its values, which may be below 0: a part up, a part down."""
+    if not any(is_known(value) and np.any(np.asarray(value) < 0) for value in values):
+        return make(*values)
+    below = scale(make(*(at_least(0, -value) for value in values)), factor=-1.0)
+    if all(is_known(value) and np.all(np.asarray(value) <= 0) for value in values):
+        return below
+    return add((make(*(at_least(0, value) for value in values)), below))
+
+
+def _line(init_value: Any, end_value: Any, steps: Any) -> Schedule:
+    return _signed(
+        lambda init, end: linear(init, end_value=end, transition_steps=steps),
+        init_value,
+        end_value,
+    )
+
+
+def _never_moves(function: str, steps: Any, name: str = "transition_steps") -> bool:
+    """Whether a transition has no steps, for which Optax keeps the first value for ever."""
+    never = is_number(steps) and steps <= 0
+    if never:
+        warn(f"{function}: with `{name}` = {steps} the value stays at `init_value` for ever")
+    return never
+
+
+def _begun(function: str, schedule: Schedule, begin: Any) -> Schedule:
+    if is_number(begin) and begin <= 0:
+        if begin < 0:
+            warn(f"{function}: `transition_begin` = {begin} counts as 0")
+        return schedule
+    return shift(schedule, steps=begin)
+
+
+def _table(function: str, scales: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Steps in order, and their factors."""
+    if scales is None:
+        return (), ()
+    if not isinstance(scales, Mapping):
+        raise TypeError(
+            f"{function}: `boundaries_and_scales` must be a mapping from steps to factors, "
+            f"got {scales!r}"
+        )
+    for step, factor in scales.items():
+        if not (is_number(step) and 0 <= step == math.floor(step)):
+            raise ValueError(
+                f"{function}: `boundaries_and_scales` must have whole numbers of steps >= 0 as "
+                f"keys, got {step!r}"
+            )
+        if is_known(factor) and not (np.isfinite(factor) and factor >= 0):
+            raise ValueError(
+                f"{function}: `boundaries_and_scales` must have finite factors >= 0 as values, "
+                f"got {factor}"
+            )
+    steps = sorted(scales)
+    return tuple(steps), tuple(scales[step] for step in steps)
+
+
+def _levels(init_value: Any, scales: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(accumulate(scales, lambda level, factor: level * factor, initial=init_value))
+
+
+def _points(values: tuple[Any, ...], steps: tuple[Any, ...], shape: Any) -> Schedule:
+    return _signed(lambda *values: interpolate(values, boundaries=steps, shape=shape), *values)
+
+
+def _part(share: Any, whole: Any) -> Any:
+    """The whole steps in a share of a length."""
+    if is_number(share) and is_number(whole):
+        return int(share * whole)
+    return jnp.floor(as_float(share) * as_float(whole)).astype(int)
