@@ -23,6 +23,10 @@ def never_run() -> Callable[[Array], object]:
     assert_type(step_decay(0.1, decay_rate=0.5, decay_steps=10), Schedule)
     assert_type(parse("constant(0.1)").replace(value=0.2), Schedule)
 
+    s = parse("constant(0.1)")
+    assert_type(2 * s + s / 3 - s * s + 0.1 - jnp.ones(3), Schedule)
+    assert_type(1 - s + optax.constant_schedule(0.1), Schedule)
+
     step_decay(init_value=0.1, decay_rate=jnp.float32(0.5), decay_steps=jnp.arange(3))
     warmup(optax.constant_schedule(0.1), warmup_steps=10)
     join((linear(0.0, end_value=0.1, transition_steps=3), lambda step: 0.1), boundaries=(3,))
@@ -35,4 +39,6 @@ def never_run() -> Callable[[Array], object]:
     step_decay(0.1, decay_rate=0.5, decay_step=10)  # pyright: ignore[reportCallIssue]
     step_decay(0.1, decay_rate="0.5", decay_steps=10)  # pyright: ignore[reportArgumentType]
     warmup(0.1, warmup_steps=10)  # pyright: ignore[reportArgumentType]
+    s / s  # pyright: ignore[reportOperatorIssue, reportUnusedExpression]
+    s + "0.1"  # pyright: ignore[reportOperatorIssue, reportUnusedExpression]
     return every_so_often(0.1, every=3)

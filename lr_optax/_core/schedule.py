@@ -6,17 +6,20 @@ steps and rates.
 """
 
 import functools
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Concatenate, ParamSpec, final, get_args, overload
+from importlib import import_module
+from typing import Any, Concatenate, Never, ParamSpec, final, get_args, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.export import register_pytree_node_serialization
 from jax.tree_util import GetAttrKey
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 
-from lr_optax._core.arguments import Rule
+from lr_optax._core.arguments import Rule, exceeds, show
 from lr_optax._core.signature import Parameters, formula_name
 from lr_optax._core.steps import as_float, as_length, as_step, finite
 from lr_optax._core.values import hashable, is_array, is_leaf, is_static, same, to_text
@@ -37,10 +40,23 @@ class Schedule:
     * a value: it can be compared, hashed, printed, pickled and copied, and ``parse(repr(s)) == s``;
     * immutable: ``s.replace(decay_steps=20)`` makes a changed copy.
 
-    Hyperparameters are attributes: ``s.decay_steps``.
+    Hyperparameters are attributes: ``s.decay_steps``. Numbers, and other functions of the step,
+    may be added, subtracted and multiplied, and numbers divided by: ``s * 2`` is
+    ``scale(s, factor=2)``, ``s * other`` a ``product``, and ``1 - s`` an ``add``.
+
+    Example:
+        >>> from lr_optax import linear
+        >>> s = linear(0.1, transition_steps=10)
+        >>> s * 2
+        scale(linear(0.1, transition_steps=10), factor=2)
+        >>> momentum = 0.95 - s
+        >>> print(momentum(0), momentum(5), momentum(10))
+        0.85 0.9 0.95
     """
 
     __slots__ = ("__weakref__", "_kind", "_static", "_values")
+    # Without it NumPy would take a schedule for an object to compute with itself.
+    __array_ufunc__ = None
     _kind: "Kind"
     _values: Mapping[str, Any]
     _static: frozenset[str]
@@ -84,6 +100,59 @@ class Schedule:
             TypeError, ValueError: as the function that made the schedule.
         """
         return self._kind.make(**{**self._values, **changes})
+
+    def __mul__(self, other: "Operand") -> "Schedule":
+        if callable(other):
+            return _make("product", (self, other))
+        return _make("scale", self, factor=other) if _is_real_number(other) else NotImplemented
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: float | Array | np.ndarray) -> "Schedule":
+        if callable(other):
+            return self._refuse()
+        return self * (1 / other) if _is_real_number(other) else NotImplemented
+
+    def __add__(self, other: "Operand") -> "Schedule":
+        other = _level(other)
+        return _make("add", (self, other)) if callable(other) else NotImplemented
+
+    def __radd__(self, other: "Operand") -> "Schedule":
+        other = _level(other)
+        return _make("add", (other, self)) if callable(other) else NotImplemented
+
+    def __sub__(self, other: "Operand") -> "Schedule":
+        if callable(other):
+            return self + _make("scale", other, factor=-1)
+        return self + -other if _is_real_number(other) else NotImplemented
+
+    def __rsub__(self, other: "Operand") -> "Schedule":
+        return (-self).__radd__(other)
+
+    def __neg__(self) -> "Schedule":
+        return self * -1
+
+    def __pos__(self) -> "Schedule":
+        return self
+
+    def _refuse(self, *_: Never) -> Any:
+        raise TypeError(
+            "schedules can be added, subtracted and multiplied, and divided by numbers; write the "
+            "rest as a function of the step: from_function(lambda step: 1 / s(step))"
+        )
+
+    __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _refuse
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: Any = None) -> np.ndarray:
+        if np.dtype(dtype).hasobject:
+            array = np.empty((), object)
+            array[()] = self
+            return array
+        raise TypeError(
+            f"a schedule is a function of the step, not a number: call it, s(step). If a wrapper "
+            f"was to compute with it, put that into the schedule, as in warmup(s, warmup_steps=10) "
+            f"or s * 2. Got {show(self)}"
+        )
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and name in self._values:
@@ -146,6 +215,9 @@ class Kind:
         factory.kind = self  # type: ignore[attr-defined]
         factory.__signature__ = self.parameters.signature  # type: ignore[attr-defined]
         self.factory = factory
+
+    def __repr__(self) -> str:
+        return self.name  # JAX shows it where two schedules differ in kind
 
     def make(self, *args: Any, **kwargs: Any) -> Schedule:
         """A schedule of this kind, its known hyperparameters checked."""
@@ -267,6 +339,28 @@ def catalogue() -> dict[str, Callable[..., Schedule]]:
     return {name: REGISTRY[name].factory for name in sorted(REGISTRY) if "." not in name}
 
 
+Operand = float | Array | np.ndarray | Callable[[Any], ArrayLike]
+"""What a schedule can be added to or multiplied with."""
+
+
+def _make(name: str, *args: Any, **kwargs: Any) -> Schedule:
+    """A schedule of a kind that stands above this module; whoever has a schedule has them all."""
+    return REGISTRY[name].make(*args, **kwargs)
+
+
+def _is_real_number(value: Any) -> bool:
+    return is_leaf(value) or isinstance(value, np.generic)
+
+
+def _level(value: Any) -> Any:
+    """A number as a schedule. A negative one is no rate, and so becomes a factor."""
+    if callable(value) or not _is_real_number(value):
+        return value
+    if exceeds(0, value):
+        return _make("scale", _make("constant", 1.0), factor=value)
+    return _make("constant", value)
+
+
 def _restore(factory: Any, values: Mapping[str, Any], static: frozenset[str]) -> Schedule:
     return Schedule(factory.kind, values, static)
 
@@ -291,6 +385,38 @@ def _unflatten(aux: tuple[Any, ...], children: Iterable[Any]) -> Schedule:
 
 
 jax.tree_util.register_pytree_with_keys(Schedule, _flatten_with_keys, _unflatten, _flatten)
+
+
+def _aux_to_bytes(aux: tuple[Any, ...]) -> bytes:
+    kind, names, static = aux
+    for name, value in static:
+        if callable(value):
+            raise TypeError(
+                f"{kind.name}: a program that takes a function as `{name}` cannot be saved; make "
+                "the function a schedule with @schedule, or tabulate it"
+            )
+    return json.dumps([kind.name, kind.factory.__module__, names, static]).encode()
+
+
+def _aux_from_bytes(data: bytes) -> tuple[Any, ...]:
+    name, module, names, static = json.loads(data)
+    if name not in REGISTRY and module.startswith("lr_optax."):
+        import_module(module)
+    if name not in REGISTRY:
+        raise ValueError(f"there is no schedule {name!r}; import {module}, which defines it, first")
+    kind = REGISTRY[name]
+    if {*names, *dict(static)} != kind.parameters.hints.keys():
+        raise ValueError(f"{name} had other hyperparameters when this program was saved: {names}")
+    return kind, tuple(names), tuple(map(tuple, static))
+
+
+# So that jax.export can save a program that takes or returns a schedule.
+register_pytree_node_serialization(
+    Schedule,
+    serialized_name="lr_optax.Schedule",
+    serialize_auxdata=_aux_to_bytes,
+    deserialize_auxdata=_aux_from_bytes,
+)
 
 
 def _is_real(hint: Any) -> bool:
