@@ -54,6 +54,40 @@ def test_signatures_can_be_read():
     assert str(inspect.signature(lr_optax.reduce_on_plateau)).startswith("(factor=0.1, *, patience")
 
 
+TYPED = Path(__file__).with_name("typed.py")
+
+
+def test_type_checkers_are_shown_every_public_name():
+    used = {
+        getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(ast.parse(TYPED.read_text()))
+    }
+    rooms = [PACKAGE / room / "__init__.py" for room in lr_optax._WINGS if room != "typing"]
+    libraries = [*PACKAGE.glob("compat/[a-z]*.py"), PACKAGE / "compat/timm/__init__.py"]
+    public = {*lr_optax.__all__}.union(*map(handed_on, [*rooms, *libraries]))
+    assert not public - used, "tests/typed.py: say what a type checker makes of these"
+
+
+def handed_on(path):
+    """What a module defines, or imports ``as`` what it is called, for others to use."""
+    for node in ast.parse(path.read_text()).body:
+        names = node.names if isinstance(node, ast.ImportFrom) else ()
+        yield from (alias.name for alias in names if alias.name == alias.asname)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name
+
+
+def test_mypy_sees_what_users_need():
+    pytest.importorskip("mypy", reason="mypy is for development")
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy"],
+        cwd=PACKAGE.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+
+
 def test_importing_costs_nothing_and_says_nothing():
     code = "import sys, lr_optax; print([m for m in ('jax', 'numpy') if m in sys.modules])"
     result = subprocess.run(
