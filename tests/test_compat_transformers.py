@@ -17,6 +17,7 @@ def test_figures(name):
     assert_agrees(get_scheduler, FIGURES[name])
 
 
+@pytest.mark.filterwarnings("ignore:Both num_training_steps and num_stable_steps are specified")
 def test_live_over_other_arguments():
     reason = "transformers and torch are not installed; their figures are compared above"
     pytest.importorskip("torch", reason=reason)
