@@ -53,13 +53,16 @@ def temporary_bytes(f, *args):
     return jax.jit(f).lower(*args).compile().memory_analysis().temp_size_in_bytes
 
 
-@pytest.mark.parametrize("make", PIECES.values(), ids=PIECES.keys())
+@pytest.mark.parametrize("name", PIECES)
 @pytest.mark.parametrize("way", ["array", "vmap"])
-def test_many_steps_need_memory_for_the_steps_alone(make, way):
-    """Not for steps times pieces: here that would be 4 GB."""
-    steps, schedule = jnp.arange(10**6), make(1000)
+def test_many_steps_need_memory_for_the_steps_alone(name, way):
+    """Not for steps times pieces, here 4 GB: for a search one array, beside the rates it gives."""
+    steps, schedule = jnp.arange(10**6), PIECES[name](1000)
     evaluate = schedule if way == "array" else jax.vmap(schedule)
-    assert temporary_bytes(lambda steps: evaluate(steps), steps) <= 20 * steps.nbytes
+    assert (
+        temporary_bytes(lambda steps: evaluate(steps), steps)
+        <= (2.1 if "growing" in name else 1.1) * steps.nbytes
+    )
 
 
 def test_ten_thousand_boundaries_and_restarts_that_hardly_grow():
@@ -69,7 +72,7 @@ def test_ten_thousand_boundaries_and_restarts_that_hardly_grow():
     assert np.isfinite(jax.jit(restarts)(jnp.arange(10**6))).all()
 
 
-@pytest.mark.parametrize("n", [1, 8, 9, 100])
+@pytest.mark.parametrize("n", [1, 8, 9, 15, 16, 17, 100])
 def test_compared_and_searched_boundaries_count_alike(n):
     rng = np.random.default_rng(n)
     boundaries = np.sort(rng.integers(0, 200, n))
@@ -80,3 +83,6 @@ def test_compared_and_searched_boundaries_count_alike(n):
     np.testing.assert_array_equal(jax.jit(s)(np.arange(220)), expected)
     traced = jax.jit(lambda s, t: s(t))(s.replace(boundaries=boundaries), np.arange(220))
     np.testing.assert_array_equal(traced, expected)
+    last = np.int32(2**31 - 1)  # compared with what fills the table up too
+    assert s(last) == n
+    assert s.replace(boundaries=(*boundaries[:-1].tolist(), int(last)))(last - 1) == n - 1

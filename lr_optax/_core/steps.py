@@ -164,12 +164,23 @@ def passed(step: Array, boundaries: ArrayLike | Sequence[ArrayLike]) -> Array:
     if isinstance(boundaries, Sequence):
         boundaries = _stacked(boundaries, step)
     step, boundaries = _together(step, boundaries)
-    if len(boundaries) > _FEW:
-        return jnp.searchsorted(boundaries, step, side="right", method="scan_unrolled").astype(int)
     count = jnp.zeros_like(step, int)
+    if len(boundaries) > _FEW:
+        return _searched(step, jnp.asarray(boundaries), count)
     for boundary in boundaries:
         count = count + (step >= boundary).astype(int)
     return count
+
+
+def _searched(step: Array, boundaries: Array, count: Array) -> Array:
+    # Of jnp.searchsorted's ways one has a loop, one compares all with all, and one keeps every
+    # halving's result for a million steps. With 2^k - 1 boundaries each halving is one comparison.
+    halvings = len(boundaries).bit_length()
+    missing = 2**halvings - 1 - len(boundaries)
+    table = jnp.pad(boundaries, (0, missing), mode="edge")
+    for half in (1 << k for k in reversed(range(halvings))):
+        count = count + half * (step >= table[count + (half - 1)]).astype(int)
+    return jnp.minimum(count, len(boundaries))
 
 
 _FEW = 8
