@@ -1,7 +1,8 @@
 """How do I go on from a checkpoint with a longer run than was planned?
 
 What the code says holds after a restore, at the restored count. So look at the rate there: a new
-length moves the whole curve, and the rate jumps. Two schedules go on from where the old one is.
+length moves the whole curve, and the rate jumps; ``check`` says so. Two schedules go on from where
+the old one is.
 """
 
 import tempfile
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import optax
 import orbax.checkpoint as ocp
 
-from lr_optax import cooldown_from, extend, warmup_cosine_decay, with_hyperparams
+from lr_optax import check, cooldown_from, extend, warmup_cosine_decay, with_hyperparams
 
 planned = warmup_cosine_decay(0.1, warmup_steps=10, total_steps=100)
 params = {"w": jnp.ones(3)}
@@ -38,4 +39,6 @@ choices = {
 for name, schedule in choices.items():
     rate = train(schedule, restored, 1).hyperparams["learning_rate"]
     print(f"{name:26s}  before {planned(59):.4f}  after {rate:.4f}  at the end {schedule(200):.4f}")
+    for warning in check(schedule, 200, since=planned, at=60):
+        print(f"! {warning}")
     assert (abs(rate - planned(60)) < 1e-7) == (name != "a new length")

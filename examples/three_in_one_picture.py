@@ -1,6 +1,6 @@
 """How do I draw several schedules into one picture?
 
-``plot`` takes them by name, and draws into axes of its own or into yours.
+``plot`` takes them in a list or by name, and draws into axes of its own or into yours.
 """
 
 import sys
@@ -19,6 +19,5 @@ schedules = {
 path = Path(sys.argv[1] if len(sys.argv) > 1 else "results/schedules.png")
 path.parent.mkdir(parents=True, exist_ok=True)
 ax = plot(schedules, STEPS)
-ax.legend()
 ax.figure.savefig(path, dpi=150)
 print(f"wrote {path}")

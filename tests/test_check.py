@@ -1,14 +1,17 @@
 """Warnings: each for the schedule that deserves it, none for those that do not."""
 
+import re
+
 import pytest
 
-from lr_optax import parse
-from lr_optax.inspection.checks import check
+from lr_optax import check, cosine_decay, extend, linear, parse, scale, shift
 
 FINE = [
     "linear(0.1, end_value=0.0, transition_steps=1000)",
     "cosine_decay(0.1, decay_steps=1000)",
     "warmup(cosine_decay(0.1, decay_steps=900), warmup_steps=100, init_value=0.001)",
+    "warmup(cosine_decay(0.1, decay_steps=900), warmup_steps=100)",
+    "warmup(linear(0.1, end_value=0.0, transition_steps=990), warmup_steps=10)",
     "multistep_decay(0.1, decay_rate=0.1, boundaries=(300, 600))",
     "step_decay(0.1, decay_rate=0.1, decay_steps=300)",
     "exponential_decay(0.1, decay_rate=0.01, decay_steps=1000)",
@@ -25,7 +28,6 @@ DESERVED = {
     "cosine_annealing(0.1, period=250)": "the rate jumps up 3 times, first at step 250",
     "join((constant(0.01), linear(0.1, end_value=0.0, transition_steps=500)), boundaries=(500,))": "the rate jumps up at step 500, to 0.1",
     "cosine_annealing(0.1, period=995)": "the rate restarts at step 995, 5 before the end",
-    "warmup(linear(0.1, end_value=0.0, transition_steps=990), warmup_steps=10)": "the first update changes nothing",
     "constant(0.1)": "the rate ends at 100% of its peak",
     "cosine_decay(0.1, decay_steps=1000, end_value=0.01)": "the rate ends at 10% of its peak",
     "constant(0.0)": "the rate is 0 at every step",
@@ -52,3 +54,52 @@ def test_tiny_runs_are_checked_too(steps):
 def test_total_steps_is_checked():
     with pytest.raises(ValueError, match="`total_steps` must be a whole number >= 1, got 0"):
         check(parse("constant(0.1)"), 0)
+
+
+OLD, NEW = (cosine_decay(0.1, decay_steps=n) for n in (1000, 2000))
+
+
+def test_a_changed_horizon_says_the_jump_and_the_remedies_have_none():
+    (warning,) = check(NEW, 2000, since=OLD, at=500)
+    assert "at step 500 the rate jumps from 0.05 to 0.0854, by a factor of 1.71" in warning
+    factor = 0.05 / (0.05 + 0.05 * 0.5**0.5)
+    assert f"scale(new, factor={factor:.6g})" in warning
+    assert "extend(old, begin=500, steps=...)" in warning
+    assert check(scale(NEW, factor=factor), 2000, since=OLD, at=500) == []
+    assert check(extend(OLD, begin=500, steps=1000), 2000, since=OLD, at=500) == []
+    (warning,) = check(OLD, 1000, since=NEW, at=500)
+    assert "from 0.0854 to 0.05, by a factor of 0.586" in warning
+
+
+def test_a_finished_run_goes_on_from_a_new_beginning():
+    warnings = check(NEW, 2000, since=OLD, at=1000)
+    assert "from 0 to 0.05; shift(new, steps=1000) is the new schedule" in warnings[0]
+    assert shift(NEW, steps=1000)(1000) == NEW(0)
+
+
+def test_early_and_small_changes_are_no_jumps():
+    assert check(NEW, 2000, since=OLD, at=10) == []
+    assert check(NEW, 2000, since=NEW, at=1999) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"since": OLD}, "`since` and `at` must be given together"),
+        ({"at": 3}, "`since` and `at` must be given together"),
+        ({"since": OLD, "at": 2000}, "`at` must be a step from 0 to 1999, got 2000"),
+        ({"since": OLD, "at": -1}, "`at` must be a step from 0 to 1999, got -1"),
+    ],
+)
+def test_what_was_before_is_checked(given, message):
+    with pytest.raises(ValueError, match=message):
+        check(NEW, 2000, **given)
+
+
+def test_the_longest_runs_are_checked_in_bounded_memory():
+    total = 2**31 - 1
+    assert check(linear(0.1, transition_steps=total), total) == []
+    (warning,) = check(linear(0.1, transition_steps=total // 2), total)
+    begin, end = (int(n) for n in re.findall(r"from step (\d+) to (\d+)", warning)[0])
+    assert begin == pytest.approx(total // 2, rel=1e-5)
+    assert end == total - 1

@@ -1,6 +1,7 @@
 """The pages say what the code says."""
 
 import contextlib
+import doctest
 import importlib
 import re
 import subprocess
@@ -48,6 +49,11 @@ def test_native_names_exist(page):
     for row in rows:
         for name in re.findall(r"`([a-z_]+)\(", row.split("|")[-2]):
             assert hasattr(lr_optax, name), (page, name)
+
+
+def test_what_choosing_shows_is_what_happens():
+    result = doctest.testfile(str(DOCS / "choose.md"), module_relative=False)
+    assert (result.failed, result.attempted) == (0, 3)
 
 
 def test_native_calls_of_the_optax_table_are_made():

@@ -15,9 +15,14 @@ _LATE = 0.98  # a restart in the last fiftieth of a run has no time to come down
 _BEYOND = 50  # how many run lengths to look ahead for what the run will not see
 
 
+_MANY = 10**6  # longer runs are looked at in so many places
+_SAME = 0.02  # how far a rate may be from the planned one before the difference is a jump
+
+
 class _View(NamedTuple):
     """The rates of a run, of the first step after it, and of some steps far behind it."""
 
+    steps: np.ndarray
     run: np.ndarray
     after: float
     later_steps: np.ndarray
@@ -29,43 +34,79 @@ class _View(NamedTuple):
 
     @property
     def total(self) -> int:
-        return len(self.run)
+        return int(self.steps[-1]) + 1
 
 
-def check(schedule: Schedule, total_steps: int) -> list[str]:
+def check(
+    schedule: Schedule, total_steps: int, *, since: Schedule | None = None, at: int | None = None
+) -> list[str]:
     r"""What cannot be meant about a schedule in a run of ``total_steps`` updates.
 
-    Looks at the rates alone, so that any schedule can be checked: zero rates, a peak that the run
-    does not reach, a horizon shorter or longer than the run, jumps upward, an end far above zero.
+    Looks at the rates alone, so that any schedule can be checked: stretches of zero rates, a peak
+    that the run does not reach, a horizon shorter or longer than the run, jumps upward, an end far
+    above zero; and, when a run goes on with another schedule, a jump from the old rate to the new.
 
     Args:
         schedule: any schedule, or another function of the step.
-        total_steps: how many updates the run makes, >= 1; the last is step ``total_steps`` - 1.
+        total_steps: how many updates the whole run makes, >= 1; the last is step
+            ``total_steps`` - 1. Beyond a million, steps are looked at in a million places.
+        since: the schedule that the run has followed up to now, if it is to be changed.
+        at: with ``since``, how many updates were made, >= 0: the first step of the new schedule.
 
     Returns:
         Sentences, the gravest first; none if nothing looks wrong.
 
     Raises:
-        ValueError: ``total_steps`` is below 1.
+        ValueError: ``total_steps`` is below 1, ``at`` is not a step of the run, or only one of
+            ``since`` and ``at`` is given.
 
     Example:
-        >>> from lr_optax import cosine_decay, linear, warmup
+        >>> from lr_optax import cosine_decay, linear
         >>> check(linear(0.1, end_value=0.0, transition_steps=1000), 1000)
         []
         >>> print(*check(linear(0.1, end_value=0.0, transition_steps=1000), 800), sep="\n")
         the schedule is longer than the run: it ends at 20% of its peak and falls to 0 later
-        >>> print(*check(warmup(cosine_decay(0.1, decay_steps=90), warmup_steps=10), 100), sep="\n")
-        the first update changes nothing: the rate at step 0 is 0
+
+        A run of 1000 steps is made twice as long after 800:
+
+        >>> old, new = (cosine_decay(0.1, decay_steps=n) for n in (1000, 2000))
+        >>> print(*check(new, 2000, since=old, at=800), sep="\n")  # doctest: +ELLIPSIS
+        at step 800 the rate jumps from 0.00955 to 0.0655, by a factor of 6.85: ...
     """
     if total_steps < 1:
         raise ValueError(f"check: `total_steps` must be a whole number >= 1, got {total_steps}")
-    steps = np.arange(total_steps + 1)
+    if (since is None) != (at is None):
+        raise ValueError(
+            "check: `since` and `at` must be given together: the schedule and the step"
+        )
+    if at is not None and not 0 <= at < total_steps:
+        raise ValueError(f"check: `at` must be a step from 0 to {total_steps - 1}, got {at}")
+    steps = np.unique(np.linspace(0, total_steps - 1, min(total_steps, _MANY)).astype(np.int64))
     later = np.unique(np.geomspace(total_steps, _BEYOND * total_steps, 400).astype(np.int64))
-    rates, beyond = (np.asarray(jax.jit(schedule)(t), np.float64) for t in (steps, later))
-    view = _View(rates[:-1], float(rates[-1]), later, beyond)
+    run, after, beyond = (
+        np.asarray(jax.jit(schedule)(t), np.float64) for t in (steps, total_steps, later)
+    )
+    view = _View(steps, run, float(after), later, beyond)
     if view.peak <= 0:
         return ["the rate is 0 at every step: nothing is learned"]
-    return [warning for rule in _RULES for warning in rule(view)]
+    resumed = [] if since is None or at is None else _resumed(since, schedule, at)
+    return [*resumed, *(warning for rule in _RULES for warning in rule(view))]
+
+
+def _resumed(old: Schedule, new: Schedule, at: int) -> Iterator[str]:
+    """A changed horizon: the new schedule is not where the run has come to."""
+    due, now = (float(s(at)) for s in (old, new))
+    if abs(now - due) <= _SAME * max(now, due):
+        return
+    jump = f"at step {at} the rate jumps from {due:.3g} to {now:.3g}"
+    if due == 0 or now == 0:
+        yield f"{jump}; shift(new, steps={at}) is the new schedule from its beginning"
+    else:
+        yield (
+            f"{jump}, by a factor of {now / due:.3g}: scale(new, factor={due / now:.6g}) goes on "
+            f"from the old rate, and extend(old, begin={at}, steps=...) makes a run longer "
+            "without a jump"
+        )
 
 
 def _peak(view: _View) -> Iterator[str]:
@@ -80,9 +121,10 @@ def _peak(view: _View) -> Iterator[str]:
 
 
 def _zeros(view: _View) -> Iterator[str]:
-    for begin, end in _stretches(view.run == 0):
-        if end - begin > 1:
-            yield f"the rate is 0 from step {begin} to {end - 1}: {end - begin} updates do nothing"
+    for first, last in _stretches(view.run == 0):
+        if last > first:
+            begin, end = view.steps[first], view.steps[last]
+            yield f"the rate is 0 from step {begin} to {end}: {end - begin + 1} updates do nothing"
 
 
 def _too_short(view: _View) -> Iterator[str]:
@@ -90,8 +132,9 @@ def _too_short(view: _View) -> Iterator[str]:
     changes = np.diff(view.run) != 0
     if not changes.any() or view.run[-1] == 0 or (view.later != view.run[-1]).any():
         return
-    end = int(np.flatnonzero(changes)[-1]) + 1
-    if end < 0.99 * view.total and changes[max(end - 4, 0) : end].all():
+    last = int(np.flatnonzero(changes)[-1])
+    end = view.steps[last + 1]
+    if end < 0.99 * view.total and changes[max(last - 3, 0) : last].all():
         yield (
             f"the schedule is shorter than the run: it holds {view.run[-1]:.3g} for the last "
             f"{view.total - end} of {view.total} steps"
@@ -110,33 +153,28 @@ def _too_long(view: _View) -> Iterator[str]:
 
 
 def _late_jumps(view: _View) -> Iterator[str]:
-    for step in _jump_steps(view):
-        if step >= _LATE * view.total:
+    for i in _jump_places(view):
+        if view.steps[i] >= _LATE * view.total:
             yield (
-                f"the rate restarts at step {step}, {view.total - step} before the end: "
-                f"the final model comes from a high rate"
+                f"the rate restarts at step {view.steps[i]}, {view.total - view.steps[i]} before "
+                f"the end: the final model comes from a high rate"
             )
 
 
 def _jumps(view: _View) -> Iterator[str]:
-    jumps = [step for step in _jump_steps(view) if step < _LATE * view.total]
+    jumps = [i for i in _jump_places(view) if view.steps[i] < _LATE * view.total]
     if len(jumps) == 1:
-        yield f"the rate jumps up at step {jumps[0]}, to {view.run[jumps[0]]:.3g}"
+        yield f"the rate jumps up at step {view.steps[jumps[0]]}, to {view.run[jumps[0]]:.3g}"
     elif jumps:
-        yield f"the rate jumps up {len(jumps)} times, first at step {jumps[0]}"
+        yield f"the rate jumps up {len(jumps)} times, first at step {view.steps[jumps[0]]}"
 
 
-def _jump_steps(view: _View) -> list[int]:
-    """Steps where the rate rises by a tenth of the peak, out of line with the steps around it."""
+def _jump_places(view: _View) -> list[int]:
+    """Where the rate rises by a tenth of the peak, out of line with the steps around it."""
     rise = np.diff(view.run)
     around = np.maximum(np.abs(np.append(rise[1:], 0)), np.abs(np.insert(rise[:-1], 0, 0)))
     sudden = (rise > 0.1 * view.peak) & (rise > 3 * around)
-    return [int(step) + 1 for step in np.flatnonzero(sudden) if step > 0]
-
-
-def _first(view: _View) -> Iterator[str]:
-    if view.run[0] == 0 and not (view.run[:2] == 0).all():
-        yield "the first update changes nothing: the rate at step 0 is 0"
+    return [int(i) + 1 for i in np.flatnonzero(sudden) if i > 0]
 
 
 def _high_end(view: _View) -> Iterator[str]:
@@ -146,9 +184,9 @@ def _high_end(view: _View) -> Iterator[str]:
 
 
 def _stretches(mask: np.ndarray) -> list[tuple[int, int]]:
-    """Where the mask is true, as half-open intervals."""
+    """Where the mask is true, as first and last places."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(int), [0]])))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-_RULES = (_peak, _zeros, _too_short, _too_long, _late_jumps, _jumps, _first, _high_end)
+_RULES = (_peak, _zeros, _too_short, _too_long, _late_jumps, _jumps, _high_end)

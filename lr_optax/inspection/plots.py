@@ -21,51 +21,63 @@ if TYPE_CHECKING:
 _POINTS = 4000
 
 
-def steps_to_show(steps: int) -> np.ndarray:
-    """Steps from 0 to ``steps``: whole ones, or fractions where few steps would look angular."""
-    even = np.linspace(0, steps, _POINTS)
-    return even.astype(np.float32) if steps < _POINTS else np.unique(even.astype(np.int64))
+def steps_to_show(total_steps: int) -> np.ndarray:
+    """Steps from 0 to ``total_steps``: whole ones, or fractions where a few would look angular."""
+    even = np.linspace(0, total_steps, _POINTS)
+    return even.astype(np.float32) if total_steps < _POINTS else np.unique(even.astype(np.int64))
 
 
-def plot(schedules: Schedule | Mapping[str, Schedule], steps: int, ax: Axes | None = None) -> Axes:
-    """Draw rates over steps.
+def plot(
+    schedules: Schedule | Sequence[Schedule] | Mapping[str, Schedule],
+    total_steps: int,
+    ax: Axes | None = None,
+) -> Axes:
+    r"""Draw rates over steps, with a legend if there are several.
 
     Args:
-        schedules: a schedule, or several by the name to put in the legend.
-        steps: the last step to show, >= 1.
+        schedules: a schedule; several, which the legend calls by their texts; or several by the
+            name to put in the legend.
+        total_steps: the length of the run, >= 1; the picture ends there.
         ax: where to draw; None for axes of a new figure.
 
     Returns:
-        The axes. Nothing is shown or saved.
+        The axes. Nothing is shown or saved: ``plot(...).figure.savefig("rates.png")`` does.
 
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
-        ValueError: ``steps`` is below 1.
+        ValueError: ``total_steps`` is below 1.
 
     Example:
-        >>> from lr_optax import cosine_decay, plot
-        >>> plot(cosine_decay(0.1, decay_steps=90), 100).get_ylabel()
-        'learning rate'
+        >>> from lr_optax import cosine_decay, linear, plot
+        >>> ax = plot([cosine_decay(0.1, decay_steps=90), linear(0.1, transition_steps=90)], 100)
+        >>> print(ax.get_ylabel(), *(text.get_text() for text in ax.get_legend().texts), sep="\n")
+        learning rate
+        cosine_decay(0.1, decay_steps=90)
+        linear(0.1, transition_steps=90)
     """
-    if steps < 1:
-        raise ValueError(f"plot: `steps` must be a whole number >= 1, got {steps}")
+    if total_steps < 1:
+        raise ValueError(f"plot: `total_steps` must be a whole number >= 1, got {total_steps}")
     if ax is None:
         ax = new_figure(7, 4).add_subplot()
-    if isinstance(schedules, Schedule):
-        schedules = {repr(schedules): schedules}
-    x = steps_to_show(steps)
+    if callable(schedules):
+        schedules = [schedules]
+    if not isinstance(schedules, Mapping):
+        schedules = {_wrapped(repr(s), 60): s for s in schedules}
+    x = steps_to_show(total_steps)
     for name, schedule in schedules.items():
         ax.plot(x, jax.jit(schedule)(x), label=name)
-    ax.set(xlabel="step", ylabel="learning rate", xlim=(0, steps))
+    ax.set(xlabel="step", ylabel="learning rate", xlim=(0, total_steps))
     ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
     ax.grid(alpha=0.3)
+    if len(schedules) > 1:
+        ax.legend()
     return ax
 
 
-def save(schedule: Schedule, steps: int, path: Path) -> None:
+def save(schedule: Schedule, total_steps: int, path: Path) -> None:
     """Draw one schedule into a picture file, its text as the title."""
     figure = new_figure(7, 4)
-    ax = plot(schedule, steps, figure.add_subplot())
+    ax = plot(schedule, total_steps, figure.add_subplot())
     ax.set_title(_wrapped(repr(schedule)), fontsize=9)
     write(figure, path)
 

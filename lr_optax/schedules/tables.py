@@ -150,18 +150,18 @@ def lookup(step: Array, values: Annotated[Rate, PER_STEP]) -> ArrayLike:
     return values[jnp.minimum(step, values.shape[-1] - 1).astype(int)]
 
 
-def tabulate(schedule: Schedule, steps: int) -> Schedule:
+def tabulate(schedule: Schedule, total_steps: int) -> Schedule:
     """A table of a schedule's first rates, as a :func:`lookup`.
 
     Args:
         schedule: any schedule, or another function of the step.
-        steps: how many steps to tabulate, >= 1; from then on the last rate is held.
+        total_steps: how many steps to tabulate, >= 1; from then on the last rate is held.
 
     Returns:
-        A :func:`lookup` with exactly the schedule's values at steps 0 to ``steps`` - 1.
+        A :func:`lookup` with exactly the schedule's values at steps 0 to ``total_steps`` - 1.
 
     Raises:
-        ValueError: ``steps`` is below 1.
+        ValueError: ``total_steps`` is below 1.
 
     Example:
         >>> from lr_optax import linear, tabulate
@@ -169,6 +169,6 @@ def tabulate(schedule: Schedule, steps: int) -> Schedule:
         >>> print(s(0), s(1), s(2), s(9))
         0.1 0.05 0.0 0.0
     """
-    if steps < 1:
-        raise ValueError(f"tabulate: `steps` must be a whole number >= 1, got {steps}")
-    return lookup(jax.jit(schedule)(jnp.arange(steps)))
+    if total_steps < 1:
+        raise ValueError(f"tabulate: `total_steps` must be a whole number >= 1, got {total_steps}")
+    return lookup(jax.jit(schedule)(jnp.arange(total_steps)))
