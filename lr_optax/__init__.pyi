@@ -21,6 +21,8 @@ from lr_optax.foresight.refining import refine as refine
 from lr_optax.foresight.runs import training_run as training_run
 from lr_optax.foresight.sweeping import Sweep as Sweep
 from lr_optax.foresight.sweeping import sweep as sweep
+from lr_optax.foresight.tuning import Tuning as Tuning
+from lr_optax.foresight.tuning import tune as tune
 from lr_optax.inspection.checks import check as check
 from lr_optax.inspection.plots import plot as plot
 from lr_optax.schedules import catalogue as catalogue

@@ -19,10 +19,12 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from lr_optax import (
+    constant,
     cosine_decay,
     greedy,
     read_hyperparams,
     reduce_on_plateau,
+    sweep,
     warmup,
     with_feedback,
     with_hyperparams,
@@ -108,12 +110,47 @@ def pmap(mesh):
     return list(zip(params.tolist(), rates.tolist(), strict=True))
 
 
+def swept(mesh):
+    """Five candidates of three kinds and three seeds: no multiple of any number of devices."""
+    del mesh
+    x, y = jnp.asarray(X), jnp.asarray(Y)
+
+    def train(candidate, key):
+        schedule, patience = candidate
+        tx = optax.chain(optax.adam(schedule), reduce_on_plateau(0.5, patience=patience))
+
+        def step(carry, key):
+            params, state = carry
+            rows = jax.random.randint(key, (8,), 0, EXAMPLES)
+            loss, grads = jax.value_and_grad(lambda w: ((x[rows] @ w - y[rows]) ** 2).mean())(
+                params
+            )
+            updates, state = tx.update(grads, state, params, value=loss)
+            return (optax.apply_updates(params, updates), state), loss
+
+        params = jax.random.normal(key, 4)
+        return jax.lax.scan(step, (params, tx.init(params)), jax.random.split(key, STEPS))[1]
+
+    schedules = [
+        constant(0.1),
+        cosine_decay(0.5, decay_steps=STEPS),
+        RATE,
+        constant(0.3),
+        optax.constant_schedule(0.2),
+    ]
+    candidates = [(schedule, patience) for patience, schedule in enumerate(schedules)]
+    result = sweep(train, candidates, jax.random.split(jax.random.key(0), 3))
+    assert result.finished.all()
+    return result.metrics["metric"].tolist()
+
+
 LAYOUTS = {
     "one": lambda _: [[a.tolist() for a in jax.jit(train)(X, Y, METRICS)]],
     "jit": sharded_jit,
     "pmap": pmap,
     "shard_map": partial(shard_map, check_vma=True),
     "shard_map without check": partial(shard_map, check_vma=False),
+    "sweep": swept,
 }
 
 

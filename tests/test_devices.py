@@ -81,3 +81,15 @@ def test_two_processes_with_two_devices_each():
         assert len(seen) == 3
         for history in seen.values():
             assert_same(history, expected, replicas=2)
+
+
+def test_a_sweep_is_the_same_on_any_devices_and_processes():
+    port = free_port()
+    processes = [start(1, "sweep"), start(8, "sweep")]
+    processes += [start(4, "sweep", "--process", i, 2, port) for i in range(2)]
+    one, eight, first, second = (np.array(list(r.values())) for r in results(*processes))
+    assert one.shape == (1, 5, 3, 40)
+    assert first.tolist() == second.tolist()
+    # Each device has fewer lanes than the one, and sums in another order.
+    for seen in (*eight, *first):
+        np.testing.assert_allclose(seen, one[0], rtol=1e-5)

@@ -63,11 +63,12 @@ def test_equals_a_loop_by_hand(checks):
     np.testing.assert_allclose(metrics["validation_loss"], validations, rtol=1e-5)
 
 
-def test_a_plateau_sees_each_validation_loss_once():
+@pytest.mark.parametrize("nonfinite", ["compare", "ignore"])
+def test_a_plateau_sees_each_validation_loss_once(nonfinite):
     def optimizer(schedule):
         return optax.chain(
             with_hyperparams(optax.sgd, learning_rate=schedule),
-            reduce_on_plateau(0.5, patience=0, nonfinite="ignore", threshold=0.0),
+            reduce_on_plateau(0.5, patience=0, threshold=0.0, nonfinite=nonfinite),
         )
 
     # A rate of zero: the loss never improves, so every check but the first cuts.

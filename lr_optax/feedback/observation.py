@@ -17,6 +17,11 @@ def is_feedback(node: object) -> bool:
     return type(node) in CHECKS
 
 
+def follows_metric(opt_state: Any) -> bool:
+    """Whether something in an optimizer's state would see what is observed."""
+    return any(map(is_feedback, jax.tree.leaves(opt_state, is_leaf=is_feedback)))
+
+
 def observe(opt_state: T, value: ArrayLike, *, axis_name: Any = None) -> T:
     """The state after one more metric, such as the validation loss of an epoch.
 
@@ -56,7 +61,7 @@ def observe(opt_state: T, value: ArrayLike, *, axis_name: Any = None) -> T:
     When to use it:
         For a metric that comes once an epoch. A metric of every step goes into ``update``.
     """
-    if not any(map(is_feedback, jax.tree.leaves(opt_state, is_leaf=is_feedback))):
+    if not follows_metric(opt_state):
         raise ValueError(
             "observe: no reduce_on_plateau or greedy of lr_optax in this state would see `value`"
         )

@@ -16,3 +16,5 @@ from lr_optax.foresight.refining import refined_rates as refined_rates
 from lr_optax.foresight.runs import training_run as training_run
 from lr_optax.foresight.sweeping import Sweep as Sweep
 from lr_optax.foresight.sweeping import sweep as sweep
+from lr_optax.foresight.tuning import Tuning as Tuning
+from lr_optax.foresight.tuning import tune as tune

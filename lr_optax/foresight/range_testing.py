@@ -6,14 +6,13 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import jax
 import numpy as np
 from jax import Array
 
-from lr_optax.foresight.protocol import Train, named, seeds_of
 from lr_optax.foresight.results import Result, Table
+from lr_optax.foresight.sweeping import sweep
 from lr_optax.schedules.anytime import exponential_decay
 from lr_optax.schedules.decay import linear
 
@@ -27,14 +26,14 @@ _NOISE = 3.0  # between seeds, as factors: beyond them there is a note
 
 
 def range_test(
-    train: Train,
+    train: Callable[[Any, Array], Any],
     keys: Array,
     *,
     min_value: float = 1e-7,
     max_value: float = 10.0,
-    total_steps: int | None = 100,
-    shape: str = "exponential",
-    metric: str = "loss",
+    total_steps: int = 100,
+    shape: Literal["exponential", "linear"] = "exponential",
+    metric: str | None = "loss",
 ) -> RangeTest:
     """Let the rate climb from far too low to far too high, and read good rates off the loss.
 
@@ -48,20 +47,21 @@ def range_test(
         keys: random keys, one for each repetition, at least one.
         min_value: a, the rate at step 0, > 0.
         max_value: b, the rate that the ramp has reached at step T, > ``min_value``.
-        total_steps: T, the length of a run in optimizer steps, >= 1; None for the number of
-            losses that ``train`` returns. About a hundred are usual, more are smoother.
+        total_steps: T, the length of a run in optimizer steps, >= 1. About a hundred are usual,
+            more are smoother.
         shape: ``"exponential"``, or ``"linear"`` (Smith's, when the order of magnitude is known).
-        metric: the name of the loss among the metrics.
+        metric: the name of the loss among the metrics; None where there is only one.
 
     Returns:
         A :class:`~lr_optax.foresight.range_testing.RangeTest`.
 
     Raises:
         TypeError: ``keys`` are no keys.
-        ValueError: a number is out of its range, there is no such metric, or it is no history of
-            a number of losses that divides ``total_steps``.
+        ValueError: a number is out of its range, there is no such metric, or it is no history
+            whose length divides ``total_steps``.
 
     Example:
+        >>> import jax
         >>> import jax.numpy as jnp
         >>> from lr_optax import range_test
         >>> def train(schedule, key):  # noisy gradient descent on x²/2, which diverges above 2
@@ -83,27 +83,19 @@ def range_test(
         L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", 2015,
         arXiv:1506.01186. The suggestions are those of the fast.ai library, version 2.
     """
-    seeds_of(keys)
     _check(min_value, max_value, total_steps, shape)
-    program = jax.jit(jax.vmap(train, in_axes=(None, 0)))
-    ramp = _SHAPES[shape]
-    form = named(program.eval_shape(ramp(min_value, max_value, total_steps or 1), keys), metric)
-    if form.ndim != 2 or not form.shape[1]:
+    ramp = _SHAPES[shape](min_value, max_value, total_steps)
+    result = sweep(train, [ramp], keys, metric=metric)
+    (losses,) = result.metrics[result.metric]
+    if losses.ndim != 2 or total_steps % losses.shape[1]:
         raise ValueError(
-            f"range_test: the metric {metric!r} must be a history of losses, of shape (n,), got "
-            f"the shape {form.shape[1:]}"
+            f"range_test: the metric {result.metric!r} must be a history whose length is "
+            f"`total_steps` or divides it, got the shape {losses.shape[1:]} for `total_steps` = "
+            f"{total_steps}; `total_steps` must be the length of the runs"
         )
-    count = form.shape[1]
-    steps = count if total_steps is None else total_steps
-    if steps % count:
-        raise ValueError(
-            f"range_test: train returns {count} losses, which is no divisor of "
-            f"`total_steps` = {steps}; `total_steps` must be the length of its runs"
-        )
-    schedule = ramp(min_value, max_value, steps)
-    losses = named(jax.device_get(program(schedule, keys)), metric)
-    at = np.arange(1, count + 1) * (steps // count) - 1
-    return RangeTest(np.asarray(schedule(at)), np.asarray(losses, np.float32), metric)
+    every = total_steps // losses.shape[1]
+    rates = np.asarray(ramp(np.arange(every - 1, total_steps, every)))
+    return RangeTest(rates, losses, result.metric)
 
 
 _SHAPES: dict[str, Callable[[float, float, int], Any]] = {
@@ -114,13 +106,13 @@ _SHAPES: dict[str, Callable[[float, float, int], Any]] = {
 }
 
 
-def _check(low: float, high: float, steps: int | None, shape: str) -> None:
+def _check(low: float, high: float, steps: int, shape: str) -> None:
     if not 0 < low < high < math.inf:
         raise ValueError(
             "range_test: `min_value` and `max_value` must be finite, with 0 < min_value < "
             f"max_value, got {low!r} and {high!r}"
         )
-    if steps is not None and (steps != int(steps) or steps < 1):
+    if steps != int(steps) or steps < 1:
         raise ValueError(f"range_test: `total_steps` must be a whole number >= 1, got {steps!r}")
     if shape not in _SHAPES:
         raise ValueError(f"range_test: `shape` must be one of {', '.join(_SHAPES)}, got {shape!r}")

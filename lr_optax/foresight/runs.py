@@ -10,7 +10,7 @@ import optax
 from jax import Array
 
 from lr_optax._core.steps import as_float
-from lr_optax.foresight.protocol import Train
+from lr_optax.feedback.observation import follows_metric, observe
 from lr_optax.training.read import read_hyperparams
 
 
@@ -24,7 +24,7 @@ def training_run(
     batch_size: int,
     validation: Any = None,
     checks: int = 1,
-) -> Train:
+) -> Callable[[Any, Array], dict[str, Array]]:
     """A whole training run as a pure function of a schedule and a key.
 
     What this returns is what :func:`~lr_optax.sweep`, :func:`~lr_optax.range_test` and
@@ -40,8 +40,8 @@ def training_run(
         optimizer: ``schedule -> GradientTransformation``, such as ``optax.adamw``. It gets
             whatever ``train`` is called with: a schedule, or a pair of one and a number. If it
             reads ``value``, as a plateau does, that is the loss of the batch; or, with a
-            validation set, the validation loss, once after every check, and NaN ("nothing new")
-            at other steps.
+            validation set, the validation loss, once after every check. At other steps there is
+            none for a plateau of this library, and NaN for another transform.
         data: a pytree of arrays of one length, their first axis.
         total_steps: the length of a run in optimizer steps, >= 1.
         batch_size: rows in a minibatch, >= 1.
@@ -106,6 +106,8 @@ def training_run(
         init_key, key = jax.random.split(key)
         params = init(init_key)
         tx = optax.with_extra_args_support(optimizer(schedule))
+        start = (params, tx.init(params)), as_float(jnp.nan)
+        observed = validated and follows_metric(start[0][1])
 
         def step(carry: Any, inputs: tuple[Array, Array]) -> tuple[Any, dict[str, Array]]:
             params, state = carry
@@ -114,8 +116,8 @@ def training_run(
             picked = jax.random.randint(rows_key, (batch_size,), 0, rows)
             batch = jax.tree.map(lambda x: x[picked], data)
             loss, grads = jax.value_and_grad(loss_fn)(params, batch, noise_key)
-            value = value if validated else loss
-            updates, state = tx.update(grads, state, params, value=value)
+            metric = {} if observed else {"value": value if validated else loss}
+            updates, state = tx.update(grads, state, params, **metric)
             rate = read_hyperparams(state).get("effective_learning_rate")
             record = {"loss": loss} if rate is None else {"loss": loss, "rate": rate}
             return (optax.apply_updates(params, updates), state), jax.tree.map(as_float, record)
@@ -123,14 +125,15 @@ def training_run(
         def check(carry: Any, key: Array) -> tuple[Any, Any]:
             carry, value = carry
             keys = jax.random.split(key, total_steps // checks)
-            # A plateau sees each validation loss once; NaN is "nothing new".
+            # Each validation loss is seen once; NaN is "nothing new".
             values = jnp.full(len(keys), jnp.nan, value.dtype).at[0].set(value)
             carry, record = jax.lax.scan(step, carry, (keys, values))
             if validated:
                 value = as_float(loss_fn(carry[0], validation, None))
+            if observed:
+                carry = carry[0], observe(carry[1], value)
             return (carry, value), (record, value)
 
-        start = (params, tx.init(params)), as_float(jnp.nan)
         _, (record, values) = jax.lax.scan(check, start, jax.random.split(key, checks))
         metrics = {name: history.reshape(total_steps) for name, history in record.items()}
         return metrics | ({"validation_loss": values} if validated else {})
