@@ -178,6 +178,7 @@ def foresight(keys: Array, s: Schedule) -> None:
     assert_type(lro.sweep(train, {"mine": s}, keys, mode="max"), lro.Sweep)
     assert_type(lro.sweep(lambda s, key: s(0), [s, s], keys).names, tuple[str, ...])
     assert_type(lro.range_test(train, keys), lro.RangeTest)
+    assert_type(lro.tune(train, lro.constant, keys, min_value=1e-3, max_value=1.0), lro.Tuning)
     assert_type(lro.last_iterate_bound(s, 100), lro.LastIterateBound)
     assert_type(lro.refine([1.0, 2.0, 1.0], peak_value=0.1), lro.Refinement)
     assert_type(lro.read_log("run.csv", loss="train"), lro.Log)
