@@ -7,6 +7,7 @@ is a literal made of numbers, strings, sequences and the names of registered sch
 import ast
 import difflib
 import doctest
+import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -15,8 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import lr_optax.schedules  # noqa: F401  # registers all of them
+from lr_optax._core.arguments import show
 from lr_optax._core.schedule import REGISTRY, Schedule
-from lr_optax._core.values import is_array
+from lr_optax._core.values import DEEPEST, is_array
 
 
 def parse(text: str) -> Schedule:
@@ -44,17 +46,28 @@ def parse(text: str) -> Schedule:
     if not isinstance(text, str):
         raise TypeError(f"parse: the text of a schedule must be a str, got {text!r}")
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
-        value = _read(tree)
+        value = _read(_tree(text.strip()))
     except SyntaxError as error:
         raise ValueError(f"{_short(text)} is not the text of a schedule: {error.msg}") from None
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{_short(text)}: {error}") from None
     except RecursionError:
-        raise ValueError(f"{_short(text)} is nested too deeply") from None
+        raise ValueError(f"{_short(text)} is nested {_TOO_DEEP}") from None
     if not isinstance(value, Schedule):
         raise ValueError(f"{_short(text)} is not a schedule; a fixed rate is constant(0.1)")
     return value
+
+
+_TOO_DEEP = f"too deeply; a schedule may be nested less than {DEEPEST} deep"
+
+
+def _tree(text: str) -> ast.expr:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # whatever Python warns of is refused
+            return ast.parse(text, mode="eval").body
+    except MemoryError:  # what the parser says when its stack is full, too
+        raise SyntaxError("Python's parser cannot hold it") from None
 
 
 def _short(text: str) -> str:
@@ -79,7 +92,7 @@ def _read(node: ast.expr) -> Any:
 
 def _make(name: str, /, *args: Any, **kwargs: Any) -> Any:
     if name == "array":
-        return _array(*args, **kwargs)
+        return array(*args, **kwargs)
     library, dot, _ = name.partition(".")
     if dot and library in _LIBRARIES:
         import_module(_LIBRARIES[library])
@@ -108,15 +121,32 @@ def _dotted(node: ast.expr) -> str:
     raise ValueError(f"column {node.col_offset + 1}: expected the name of a schedule")
 
 
-def _array(values: Any, dtype: str) -> np.ndarray:
+def array(values: Any, dtype: str) -> np.ndarray:
+    """What ``array(...)`` means in a text; its errors are for whoever wrote that."""
     try:
-        known = np.dtype(dtype)
+        known = np.dtype(dtype) if isinstance(dtype, str) else None
     except TypeError:
         known = None
     # A string type such as U500000000 would take as much memory as it says.
     if known is None or known.shape or not jnp.issubdtype(known, jnp.number):
-        raise ValueError(f"array: `dtype` must be the name of a number's type, got {dtype!r}")
-    return np.asarray(values, known)
+        raise ValueError(f"array: `dtype` must be the name of a number's type, got {show(dtype)}")
+    whole = jnp.issubdtype(known, jnp.integer)
+    if not _are_numbers(values, int if whole else int | float):
+        kind = "whole numbers" if whole else "numbers"
+        raise ValueError(f"array: `values` must be {kind} for {dtype}, got {show(values)}")
+    try:
+        with np.errstate(over="ignore"):  # an infinity is refused where a schedule gets it
+            return np.asarray(values, known)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"array: `values` must fit {dtype}, in rows of one length, got {show(values)}"
+        ) from None
+
+
+def _are_numbers(values: Any, kind: Any) -> bool:
+    if isinstance(values, list | tuple):
+        return all(_are_numbers(item, kind) for item in values)
+    return isinstance(values, kind) and not isinstance(values, bool)
 
 
 def to_dict(schedule: Schedule) -> dict[str, Any]:
@@ -176,11 +206,11 @@ def from_dict(data: Mapping[str, Any]) -> Schedule:
     try:
         value = _build(data)
     except RecursionError:
-        raise ValueError("from_dict: the data is nested too deeply, or contains itself") from None
+        raise ValueError(f"from_dict: the data contains itself, or is nested {_TOO_DEEP}") from None
     except (TypeError, OverflowError) as error:
         raise ValueError(str(error)) from None
     if not isinstance(value, Schedule):
-        raise ValueError(f"from_dict: expected {{name: {{argument: value}}}}, got {data!r}")
+        raise ValueError(f"from_dict: expected {{name: {{argument: value}}}}, got {show(data)}")
     return value
 
 
@@ -190,10 +220,12 @@ def _build(data: Any) -> Any:
     if not isinstance(data, Mapping):
         return data
     if len(data) != 1 or not isinstance(arguments := next(iter(data.values())), Mapping):
-        raise ValueError(f"from_dict: expected {{name: {{argument: value}}}}, got {data!r}")
+        raise ValueError(f"from_dict: expected {{name: {{argument: value}}}}, got {show(data)}")
     (name,) = data
+    if not isinstance(name, str):
+        raise ValueError(f"from_dict: the name of a schedule must be a str, got {show(name)}")
     if name == "array":  # its values stay a list
-        return _array(**arguments)
+        return array(**arguments)
     values = {argument: _build(value) for argument, value in arguments.items()}
     return _make(name, **values)
 

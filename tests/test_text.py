@@ -1,8 +1,14 @@
 """Text and plain data: round trips, clear errors, and never an execution."""
 
+import copy
+import enum
+import json
+import pickle
 import re
 import string
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -80,6 +86,21 @@ def test_text_and_data_give_the_same_schedule_back(s):
             "`dtype` must be the name of a number's type",
         ),
         ("constant(array([0.1]))", "dtype"),
+        ("constant(array([0.1], dtype=None))", "`dtype` must be the name of a number's type"),
+        ("constant(array([1e39], dtype='float32'))", "must be a finite number"),
+        ("constant(array([0.1], dtype='float128'))", "an array of real numbers, got one of float"),
+        ("constant(array([1.5], dtype='int32'))", "`values` must be whole numbers for int32"),
+        ("constant(array([300], dtype='int8'))", "`values` must fit int8"),
+        ("constant(array([[1], [1, 2]], dtype='int8'))", "in rows of one length"),
+        ("constant(array(['0.1'], dtype='float32'))", "`values` must be numbers for float32"),
+        ("constant(" + "9" * 5000 + ")", "is not the text of a schedule"),
+        ("constant(-" + "9" * 400 + ")", "must be a finite number"),
+        ("constant('\ud800')", "surrogates not allowed"),
+        ("constant('\\d')", "must be a finite number"),
+        ("-" * 100_000 + "1", "Python's parser cannot hold it"),
+        ("1" + "+1" * 50_000, "nested less than 100 deep"),
+        ("scale(" * 100 + "constant(0.1)" + ", factor=1.0)" * 100, "nested less than 100 deep"),
+        ("add((" * 60 + "constant(0.1)" + ",))" * 60, "nested less than 100 deep"),
         ("constant(b'0')", "column 10: expected"),
         ("constant(0.1, value=0.2)", "multiple values"),
         ("constant(\x00)", "is not the text of a schedule"),
@@ -154,6 +175,132 @@ def test_foreign_functions_have_no_plain_form():
     with pytest.raises(ValueError, match="is not the text of a schedule"):
         parse(repr(s))
     assert s.schedule == from_function(mine)
+
+
+ENDLESS = {}
+ENDLESS["scale"] = {"schedule": ENDLESS, "factor": 1.0}
+
+
+def nested(depth):
+    data = {"constant": {"value": 0.1}}
+    for _ in range(depth):
+        data = {"scale": {"schedule": data, "factor": 1.0}}
+    return data
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (ENDLESS, "the data contains itself, or is nested too deeply; a schedule may be nested"),
+        (nested(5000), "nested less than 100 deep"),
+        (nested(100), "scale: `schedule` must be nested less than 100 deep, got 100"),
+        ({"constant": {"value": 10**400}}, "must be a finite number"),
+        ({"constant": {"value": 10**5000}}, "must be a finite number >= 0, got a number of int"),
+        ({"constant": {"value": float("nan")}}, "must be a finite number"),
+        ({"linear": {"init_value": 0.1, "transition_steps": 10**400}}, "`transition_steps` must"),
+        (
+            {"constant": {"value": {"array": {"values": [10**400], "dtype": "float32"}}}},
+            "must fit float32",
+        ),
+        ({"constant": {"value": {"array": {"values": 1, "dtyp": "int8"}}}}, "array() got an unexp"),
+        ({"constant": {1: 2}}, "keywords must be strings"),
+        ({1: {}}, "the name of a schedule must be a str, got 1"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_bad_data_gets_a_clear_error(data, message):
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        from_dict(data)
+    assert len(str(error.value)) < 1000
+
+
+class Phase(enum.IntEnum):
+    WARM = 3
+
+
+class Form(enum.StrEnum):
+    SMOOTH = "cosine"
+
+
+@lr_optax.schedule
+def of_anything(step, value):
+    return 0.1
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (Phase.WARM, 3),
+        (Form.SMOOTH, "cosine"),
+        (np.float64(0.1), 0.1),
+        (np.str_("a"), "a"),
+        (np.bool_(True), True),
+        ([[1, 2], [3, [4]]], ((1, 2), (3, (4,)))),
+        ((np.float64(0.1), np.int64(3)), (0.1, 3)),
+        ((np.bool_(True), Form.SMOOTH, None), (True, "cosine", None)),
+        ((constant(0.1), 1, None), (constant(0.1), 1, None)),
+        (np.asarray([0.5], ">f4"), np.asarray([0.5], np.float32)),
+        (jnp.ones(2, jnp.bfloat16), jnp.ones(2, jnp.bfloat16)),
+        (-0.0, -0.0),
+        ("\x00\ud800", "\x00\ud800"),
+    ],
+)
+def test_what_is_kept_comes_back_as_it_was(value, kept):
+    s = of_anything(value)
+    assert s == of_anything(kept)
+    back = [
+        parse(repr(s)),
+        from_dict(json.loads(json.dumps(to_dict(s)))),
+        pickle.loads(pickle.dumps(s)),
+        jax.jit(lambda s: s)(s),
+    ]
+    plain = int | float | str | tuple
+    for other in back[:-1]:
+        assert other == s
+        assert repr(other) == repr(s)
+        assert hash(other) == hash(s)
+        assert type(other.value) is type(kept) or not isinstance(kept, plain)
+    assert back[-1](3) == s(3)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (float("inf"), "must be a finite number, got inf; no limit is None"),
+        ((1, float("nan")), "must be a finite number, got nan"),
+        (10**400, "must be a finite number"),
+        (np.asarray([np.nan]), "must be an array of finite numbers"),
+        (np.zeros((2, 0)), r"must be an array with elements, got one of shape \(2, 0\)"),
+        (np.asarray([True]), "must be an array of real numbers, got one of bool"),
+        (jax.random.key(0), "must be an array of real numbers, got one of key"),
+        ((1, "a"), "must be a sequence of numbers, or one of words"),
+        ({"a": 1}, "must be a number, an array, a schedule, a string"),
+        (1j, "must be a number"),
+        (np.longdouble(1), "must be a number"),
+    ],
+)
+def test_what_could_not_come_back_is_refused(value, message):
+    with pytest.raises((TypeError, ValueError), match=f"of_anything: `value` {message}"):
+        of_anything(value)
+
+
+@pytest.mark.parametrize("wrap", ["scale({}, factor=0.5)", "add(({},))"])
+def test_the_deepest_schedule_there_can_be_survives_everything(wrap):
+    deepest = text = "constant(0.1)"
+    while True:
+        text = wrap.format(text)
+        try:
+            parse(text)
+        except ValueError as error:
+            assert "nested less than 100 deep" in str(error)
+            break
+        deepest = text
+    s = parse(deepest)
+    assert repr(s) == deepest
+    assert from_dict(json.loads(json.dumps(to_dict(s)))) == s
+    assert pickle.loads(pickle.dumps(s)) == copy.deepcopy(s) == s
+    assert hash(s) == hash(parse(deepest))
+    assert np.isfinite(jax.jit(s)(3))
 
 
 def test_parse_wants_text():

@@ -176,5 +176,8 @@ def exceeds(low: Any, high: Any) -> bool:
 
 def show(value: object) -> str:
     """A value as an error quotes it."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return f"a number of {type(value).__name__} with thousands of digits"
     return text if len(text) <= 80 else f"{text[:77]}..."

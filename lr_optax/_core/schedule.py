@@ -22,7 +22,17 @@ from jax.typing import ArrayLike, DTypeLike
 from lr_optax._core.arguments import Rule, exceeds, show
 from lr_optax._core.signature import Parameters, formula_name
 from lr_optax._core.steps import as_float, as_length, as_step, finite
-from lr_optax._core.values import hashable, is_array, is_leaf, is_static, same, to_text
+from lr_optax._core.values import (
+    DEEPEST,
+    depth,
+    hashable,
+    is_array,
+    is_leaf,
+    is_static,
+    kept,
+    same,
+    to_text,
+)
 
 P = ParamSpec("P")
 REGISTRY: dict[str, "Kind"] = {}
@@ -230,15 +240,14 @@ class Kind:
         return Schedule(self, values, frozenset(n for n, v in values.items() if is_static(v)))
 
     def _keep(self, name: str, value: Any) -> Any:
-        value = tuple(value) if isinstance(value, list) else value
-        if isinstance(value, np.ndarray):
-            # The caller's array may change later; a schedule may not.
-            value = value.copy()
-            value.flags.writeable = False
-        if not (is_static(value) or all(map(is_leaf, jax.tree.leaves(value)))):
-            raise TypeError(
-                f"{self.name}: `{name}` must be a number, an array, a schedule, a string, True, "
-                f"False, None or a hashable function, got {value!r} ({type(value).__name__})"
+        try:
+            value = kept(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{self.name}: `{name}` {error}") from None
+        if depth(value) >= DEEPEST:
+            raise ValueError(
+                f"{self.name}: `{name}` must be nested less than {DEEPEST} deep, "
+                f"got {depth(value)}; add, product and join take any number side by side"
             )
         return value
 
