@@ -16,6 +16,7 @@ FINE = [
     "step_decay(0.1, decay_rate=0.1, decay_steps=300)",
     "exponential_decay(0.1, decay_rate=0.01, decay_steps=1000)",
     "polynomial(0.1, end_value=0.0, power=2.0, transition_steps=1000)",
+    "warmup(linear(0.1, transition_steps=900), warmup_steps=100)",
     "cyclical(0.001, max_value=0.1, step_size_up=50)",
 ]
 
@@ -28,6 +29,8 @@ DESERVED = {
     "cosine_annealing(0.1, period=250)": "the rate jumps up 3 times, first at step 250",
     "join((constant(0.01), linear(0.1, end_value=0.0, transition_steps=500)), boundaries=(500,))": "the rate jumps up at step 500, to 0.1",
     "cosine_annealing(0.1, period=995)": "the rate restarts at step 995, 5 before the end",
+    "one_cycle_momentum(total_steps=1000, warmup_steps=300)": "it stays between 0.85 and 0.95 and is lowest in the middle",
+    "scale(linear(0.1, transition_steps=1000), factor=-1.0)": "the rate is -0.1 at step 0: below 0",
     "constant(0.1)": "the rate ends at 100% of its peak",
     "cosine_decay(0.1, decay_steps=1000, end_value=0.01)": "the rate ends at 10% of its peak",
     "constant(0.0)": "the rate is 0 at every step",

@@ -7,9 +7,9 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from lr_optax.cli import app
+from lr_optax.cli.app import app
 
-SMALL = ["--steps", "80", "--seeds", "2", "--peaks", "0.02,0.1"]
+SMALL = ["--total-steps", "80", "--seeds", "2", "--peaks", "0.02,0.1"]
 
 
 def run(*arguments):
@@ -64,8 +64,8 @@ def test_compare_is_bit_identical_a_second_time(small, tmp_path):
         (["compare", "--schedule", "nothing"], "column 1: expected"),
         (["compare", "--peaks", "a,b"], "--peaks takes numbers with commas between, got 'a,b'"),
         (["compare", "--peaks", "0,1"], "`peaks` must be finite numbers > 0"),
-        (["compare", "--steps", "41"], "`steps` must be a multiple of 40, got 41"),
-        (["compare", "--steps", "40", "--schedule", "constant(0)"], "has no rate above 0"),
+        (["compare", "--total-steps", "41"], "`total_steps` must be a multiple of 40, got 41"),
+        (["compare", "--total-steps", "40", "--schedule", "constant(0)"], "has no rate above 0"),
         (["compare", "--out", "/dev/null/x"], "cannot write into /dev/null/x"),
     ],
 )
@@ -81,7 +81,7 @@ def test_bad_input_gets_one_clear_line_and_exit_code_2(arguments, message, tmp_p
 def test_show_draws_and_tabulates(tmp_path):
     png = tmp_path / "new" / "s.png"
     result = run(
-        "show", "step_decay(0.1, decay_rate=0.5, decay_steps=10)", "--steps", 20, "--png", png
+        "show", "step_decay(0.1, decay_rate=0.5, decay_steps=10)", "--total-steps", 20, "--png", png
     )
     assert result.exit_code == 0
     assert "█" in result.output
@@ -106,7 +106,5 @@ def test_list_has_a_line_for_every_schedule():
 
 
 def test_help_answers_without_jax():
-    code = (
-        "import sys, lr_optax.cli; assert 'jax' not in sys.modules and 'numpy' not in sys.modules"
-    )
+    code = "import sys, lr_optax.cli.app; assert not {'jax', 'numpy', 'rich'} & {*sys.modules}"
     subprocess.run([sys.executable, "-c", code], check=True)

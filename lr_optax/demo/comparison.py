@@ -1,9 +1,9 @@
 """Every root strategy against a constant rate, on the digits: same peaks, same seeds, no tuning."""
 
 import csv
+import io
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -23,12 +23,12 @@ from lr_optax import (
     polynomial,
     scale,
     step_decay,
-    tabulate,
     warmup,
 )
 from lr_optax.demo import digits
 from lr_optax.demo.digits import Strategy
 from lr_optax.foresight import sweep
+from lr_optax.inspection.sampling import rates_at, run_steps
 
 PEAKS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.5)
 SEEDS = 8
@@ -80,8 +80,8 @@ def shaped_like(schedule: Schedule) -> Builder:
     """A strategy with a schedule's shape, its highest rate put at each peak."""
 
     def build(peak: float, steps: int) -> Strategy:
-        highest = float(np.max(tabulate(schedule, steps).values))
-        if highest <= 0:
+        highest = float(rates_at(schedule, run_steps(steps)).max())
+        if not highest > 0:
             raise ValueError(f"{schedule!r} has no rate above 0 in {steps} steps")
         return Strategy(scale(schedule, factor=peak / highest))
 
@@ -109,13 +109,13 @@ class Comparison(NamedTuple):
         rows: the table.
         runs: by strategy: all runs, with leading axes peak and seed.
         peaks: the peak rates tried.
-        steps: the length of a run.
+        total_steps: the length of a run.
     """
 
     rows: list[Row]
     runs: dict[str, digits.Run]
     peaks: Sequence[float]
-    steps: int
+    total_steps: int
 
 
 def compare(
@@ -123,7 +123,7 @@ def compare(
     *,
     peaks: Sequence[float] = PEAKS,
     seeds: int = SEEDS,
-    steps: int = STEPS,
+    total_steps: int = STEPS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Train the digits under every strategy, peak and seed.
@@ -132,8 +132,9 @@ def compare(
         strategies: builders by name; "constant" has to be among them.
         peaks: the highest rates to try, each > 0.
         seeds: repetitions; they differ in initialisation, batches and noise.
-        steps: optimizer steps, a multiple of ``digits.CHECKS``.
-        progress: called with the number of runs done and their total.
+        total_steps: optimizer steps, a multiple of ``digits.CHECKS``.
+        progress: called with the number of runs done and their total, first when the arguments are
+            found to be good.
 
     Raises:
         ValueError: a number is out of its range.
@@ -142,11 +143,13 @@ def compare(
         raise ValueError(f"`peaks` must be finite numbers > 0, got {list(peaks)}")
     if seeds < 1:
         raise ValueError(f"`seeds` must be >= 1, got {seeds}")
-    if steps < 1 or steps % digits.CHECKS:
-        raise ValueError(f"`steps` must be a multiple of {digits.CHECKS}, got {steps}")
-    candidates = [build(peak, steps) for build in strategies.values() for peak in peaks]
+    if total_steps < 1 or total_steps % digits.CHECKS:
+        raise ValueError(f"`total_steps` must be a multiple of {digits.CHECKS}, got {total_steps}")
+    candidates = [build(peak, total_steps) for build in strategies.values() for peak in peaks]
+    if progress:
+        progress(0, len(candidates) * seeds)
     runs = sweep(
-        digits.trainer(digits.load(), steps),
+        digits.trainer(digits.load(), total_steps),
         candidates,
         jax.random.split(jax.random.key(0), seeds),
         metric="test_loss",
@@ -162,7 +165,7 @@ def compare(
     best = {name: _best_peak(run) for name, run in by_name.items()}
     baseline = float(by_name["constant"].test_loss[best["constant"]].mean())
     rows = [_row(name, run, best[name], peaks, baseline) for name, run in by_name.items()]
-    return Comparison(sorted(rows, key=lambda row: row.test_loss), by_name, peaks, steps)
+    return Comparison(sorted(rows, key=lambda row: row.test_loss), by_name, peaks, total_steps)
 
 
 def _best_peak(run: digits.Run) -> int:
@@ -192,38 +195,32 @@ def _spread(values: Array) -> float:
     return float(values.std(ddof=1)) if len(values) > 1 else 0.0
 
 
-def save_csv(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write the table, every run, and the curves of the best peaks, and return the files."""
-    table = folder / "compare.csv"
-    columns = Row._fields[:-1]
-    _write(table, columns, (row[:-1] for row in comparison.rows))
-    runs = folder / "runs.csv"
-    _write(
-        runs,
-        ("strategy", "peak", "seed", "validation_loss", "test_loss", "test_error"),
-        (
-            (name, peak, seed, run.validation[i, seed, -1], run.test_loss[i, seed], error)
-            for name, run in comparison.runs.items()
-            for i, peak in enumerate(comparison.peaks)
-            for seed, error in enumerate(run.test_error[i])
+def csv_files(comparison: Comparison) -> dict[str, str]:
+    """The table, every run, and the curves of the best peaks, as files by name."""
+    every = comparison.total_steps // digits.CHECKS
+    return {
+        "compare.csv": _csv(Row._fields[:-1], (row[:-1] for row in comparison.rows)),
+        "runs.csv": _csv(
+            ("strategy", "peak", "seed", "validation_loss", "test_loss", "test_error"),
+            (
+                (name, peak, seed, run.validation[i, seed, -1], run.test_loss[i, seed], error)
+                for name, run in comparison.runs.items()
+                for i, peak in enumerate(comparison.peaks)
+                for seed, error in enumerate(run.test_error[i])
+            ),
         ),
-    )
-    curves = folder / "curves.csv"
-    every = comparison.steps // digits.CHECKS
-    _write(
-        curves,
-        ("strategy", "step", "rate", "validation_loss"),
-        (
-            (row.strategy, (check + 1) * every, row.run.rate[:, check].mean(), loss)
-            for row in comparison.rows
-            for check, loss in enumerate(row.run.validation.mean(axis=0))
+        "curves.csv": _csv(
+            ("strategy", "step", "rate", "validation_loss"),
+            (
+                (row.strategy, (check + 1) * every, row.run.rate[:, check].mean(), loss)
+                for row in comparison.rows
+                for check, loss in enumerate(row.run.validation.mean(axis=0))
+            ),
         ),
-    )
-    return [table, runs, curves]
+    }
 
 
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n").writerows([header, *rows])
+    return lines.getvalue()

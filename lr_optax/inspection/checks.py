@@ -3,26 +3,25 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from lr_optax._core.schedule import Schedule
+from lr_optax.inspection.sampling import LAST_STEP, rates_at, run_steps
 
 # The share of the peak above which an end costs: on 124M-parameter language models, cosine to a
 # tenth of the peak ended .018 above cosine to zero (docs/choose.md).
 _HIGH_END = 0.05
 _LATE = 0.98  # a restart in the last fiftieth of a run has no time to come down again
 _BEYOND = 50  # how many run lengths to look ahead for what the run will not see
-
-
-_MANY = 10**6  # longer runs are looked at in so many places
 _SAME = 0.02  # how far a rate may be from the planned one before the difference is a jump
 
 
 class _View(NamedTuple):
     """The rates of a run, of the first step after it, and of some steps far behind it."""
 
-    steps: np.ndarray
+    schedule: Schedule
+    total: int
+    steps: np.ndarray  # every one, or a sample of a long run's
     run: np.ndarray
     after: float
     later_steps: np.ndarray
@@ -32,19 +31,17 @@ class _View(NamedTuple):
     def peak(self) -> float:
         return float(self.run.max())
 
-    @property
-    def total(self) -> int:
-        return int(self.steps[-1]) + 1
-
 
 def check(
     schedule: Schedule, total_steps: int, *, since: Schedule | None = None, at: int | None = None
 ) -> list[str]:
     r"""What cannot be meant about a schedule in a run of ``total_steps`` updates.
 
-    Looks at the rates alone, so that any schedule can be checked: stretches of zero rates, a peak
-    that the run does not reach, a horizon shorter or longer than the run, jumps upward, an end far
-    above zero; and, when a run goes on with another schedule, a jump from the old rate to the new.
+    Looks at the rates alone, so that any schedule can be checked: rates that are no numbers, zero
+    or negative, a momentum in the place of a rate, a peak that the run does not reach, a horizon
+    shorter or longer than the run, jumps upward, an end far above zero; and, when a run goes on
+    with another schedule, a jump from the old rate to the new. Of a run of more than a million
+    steps a sample is looked at.
 
     Args:
         schedule: any schedule, or another function of the step.
@@ -81,14 +78,14 @@ def check(
         )
     if at is not None and not 0 <= at < total_steps:
         raise ValueError(f"check: `at` must be a step from 0 to {total_steps - 1}, got {at}")
-    steps = np.unique(np.linspace(0, total_steps - 1, min(total_steps, _MANY)).astype(np.int64))
-    later = np.unique(np.geomspace(total_steps, _BEYOND * total_steps, 400).astype(np.int64))
-    run, after, beyond = (
-        np.asarray(jax.jit(schedule)(t), np.float64) for t in (steps, total_steps, later)
-    )
-    view = _View(steps, run, float(after), later, beyond)
-    if view.peak <= 0:
-        return ["the rate is 0 at every step: nothing is learned"]
+    steps = run_steps(total_steps)
+    far = np.geomspace(total_steps, _BEYOND * total_steps, 400).astype(np.int64)
+    later = np.unique(np.minimum(far, LAST_STEP))
+    run, after, beyond = (rates_at(schedule, t) for t in (steps, np.array(total_steps), later))
+    view = _View(schedule, total_steps, steps, run, float(after), later, beyond)
+    for meant_otherwise in (_not_finite, _negative, _nothing, _momentum):
+        if warnings := list(meant_otherwise(view)):
+            return warnings
     resumed = [] if since is None or at is None else _resumed(since, schedule, at)
     return [*resumed, *(warning for rule in _RULES for warning in rule(view))]
 
@@ -106,6 +103,36 @@ def _resumed(old: Schedule, new: Schedule, at: int) -> Iterator[str]:
             f"{jump}, by a factor of {now / due:.3g}: scale(new, factor={due / now:.6g}) goes on "
             f"from the old rate, and extend(old, begin={at}, steps=...) makes a run longer "
             "without a jump"
+        )
+
+
+def _not_finite(view: _View) -> Iterator[str]:
+    bad = np.flatnonzero(~np.isfinite(view.run))
+    if bad.size:
+        yield f"the rate is {view.run[bad[0]]} at step {view.steps[bad[0]]}: the weights are lost"
+
+
+def _negative(view: _View) -> Iterator[str]:
+    bad = np.flatnonzero(view.run < 0)
+    if bad.size:
+        yield (
+            f"the rate is {view.run[bad[0]]:.3g} at step {view.steps[bad[0]]}: below 0 the loss is "
+            f"climbed"
+        )
+
+
+def _nothing(view: _View) -> Iterator[str]:
+    if view.peak == 0:
+        yield "the rate is 0 at every step: nothing is learned"
+
+
+def _momentum(view: _View) -> Iterator[str]:
+    """High, low in the middle, high again, and never small."""
+    low = view.run.min()
+    if 0.5 <= low < min(view.run[0], view.run[-1]) and view.peak < 1:
+        yield (
+            f"it stays between {low:.3g} and {view.peak:.3g} and is lowest in the middle: "
+            f"that looks like a momentum, not a rate"
         )
 
 
@@ -132,12 +159,12 @@ def _too_short(view: _View) -> Iterator[str]:
     changes = np.diff(view.run) != 0
     if not changes.any() or view.run[-1] == 0 or (view.later != view.run[-1]).any():
         return
-    last = int(np.flatnonzero(changes)[-1])
-    end = view.steps[last + 1]
-    if end < 0.99 * view.total and changes[max(last - 3, 0) : last].all():
+    end = int(np.flatnonzero(changes)[-1]) + 1
+    held = view.total - view.steps[end]
+    if held > 0.01 * view.total and changes[max(end - 4, 0) : end].all():
         yield (
             f"the schedule is shorter than the run: it holds {view.run[-1]:.3g} for the last "
-            f"{view.total - end} of {view.total} steps"
+            f"{held} of {view.total} steps"
         )
 
 
@@ -153,28 +180,36 @@ def _too_long(view: _View) -> Iterator[str]:
 
 
 def _late_jumps(view: _View) -> Iterator[str]:
-    for i in _jump_places(view):
-        if view.steps[i] >= _LATE * view.total:
+    for step in _jump_steps(view):
+        if step >= _LATE * view.total:
             yield (
-                f"the rate restarts at step {view.steps[i]}, {view.total - view.steps[i]} before "
-                f"the end: the final model comes from a high rate"
+                f"the rate restarts at step {step}, {view.total - step} before the end: "
+                f"the final model comes from a high rate"
             )
 
 
 def _jumps(view: _View) -> Iterator[str]:
-    jumps = [i for i in _jump_places(view) if view.steps[i] < _LATE * view.total]
+    jumps = [step for step in _jump_steps(view) if step < _LATE * view.total]
     if len(jumps) == 1:
-        yield f"the rate jumps up at step {view.steps[jumps[0]]}, to {view.run[jumps[0]]:.3g}"
+        to = rates_at(view.schedule, np.array(jumps[0]))
+        yield f"the rate jumps up at step {jumps[0]}, to {to:.3g}"
     elif jumps:
-        yield f"the rate jumps up {len(jumps)} times, first at step {view.steps[jumps[0]]}"
+        yield f"the rate jumps up {len(jumps)} times, first at step {jumps[0]}"
 
 
-def _jump_places(view: _View) -> list[int]:
-    """Where the rate rises by a tenth of the peak, out of line with the steps around it."""
+def _jump_steps(view: _View) -> list[int]:
+    """Steps where the rate rises by a tenth of the peak, out of line with the steps around it."""
     rise = np.diff(view.run)
     around = np.maximum(np.abs(np.append(rise[1:], 0)), np.abs(np.insert(rise[:-1], 0, 0)))
-    sudden = (rise > 0.1 * view.peak) & (rise > 3 * around)
-    return [int(i) + 1 for i in np.flatnonzero(sudden) if i > 0]
+    sudden = np.flatnonzero((rise > 0.1 * view.peak) & (rise > 3 * around))
+    before, at = view.steps[sudden], view.steps[sudden + 1]
+    while (at - before > 1).any():  # a sample jumps where the rate only rises: look closer
+        middle = (before + at) // 2
+        low, half, high = (rates_at(view.schedule, t) for t in (before, middle, at))
+        first = half - low > high - half
+        before, at = np.where(first, before, middle), np.where(first, middle, at)
+    rises = rates_at(view.schedule, at) - rates_at(view.schedule, before)
+    return [int(step) for step in at[rises > 0.1 * view.peak] if step > 1]
 
 
 def _high_end(view: _View) -> Iterator[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Curve = Schedule | Callable[[Any], Any]
 _POINTS = 4000
 
 
@@ -28,58 +29,82 @@ def steps_to_show(total_steps: int) -> np.ndarray:
 
 
 def plot(
-    schedules: Schedule | Sequence[Schedule] | Mapping[str, Schedule],
+    schedules: Curve | Sequence[Curve] | Mapping[str, Curve],
     total_steps: int,
     ax: Axes | None = None,
 ) -> Axes:
-    r"""Draw rates over steps, with a legend if there are several.
+    """Draw rates over steps.
 
     Args:
-        schedules: a schedule; several, which the legend calls by their texts; or several by the
-            name to put in the legend.
-        total_steps: the length of the run, >= 1; the picture ends there.
+        schedules: a schedule or another function of the step, several, or several by name.
+        total_steps: the last step to show, >= 1.
         ax: where to draw; None for axes of a new figure.
 
     Returns:
-        The axes. Nothing is shown or saved: ``plot(...).figure.savefig("rates.png")`` does.
+        The axes, with a legend where there are several or a name. Nothing is shown or saved.
 
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
-        ValueError: ``total_steps`` is below 1.
+        ValueError: ``total_steps`` is below 1, or there is nothing to draw.
+        TypeError: ``schedules`` is something else.
 
     Example:
-        >>> from lr_optax import cosine_decay, linear, plot
-        >>> ax = plot([cosine_decay(0.1, decay_steps=90), linear(0.1, transition_steps=90)], 100)
-        >>> print(ax.get_ylabel(), *(text.get_text() for text in ax.get_legend().texts), sep="\n")
-        learning rate
-        cosine_decay(0.1, decay_steps=90)
-        linear(0.1, transition_steps=90)
+        >>> from lr_optax import constant, cosine_decay, plot
+        >>> ax = plot({"mine": cosine_decay(0.1, decay_steps=90), "theirs": constant(0.05)}, 100)
+        >>> [text.get_text() for text in ax.get_legend().get_texts()]
+        ['mine', 'theirs']
     """
-    if total_steps < 1:
-        raise ValueError(f"plot: `total_steps` must be a whole number >= 1, got {total_steps}")
+    named = _by_name(schedules)
     if ax is None:
         ax = new_figure(7, 4).add_subplot()
-    if callable(schedules):
-        schedules = [schedules]
-    if not isinstance(schedules, Mapping):
-        schedules = {_wrapped(repr(s), 60): s for s in schedules}
-    x = steps_to_show(total_steps)
-    for name, schedule in schedules.items():
-        ax.plot(x, jax.jit(schedule)(x), label=name)
-    ax.set(xlabel="step", ylabel="learning rate", xlim=(0, total_steps))
-    ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
-    ax.grid(alpha=0.3)
-    if len(schedules) > 1:
-        ax.legend()
+    _draw(ax, named, total_steps)
+    if len(named) > 1 or isinstance(schedules, Mapping):
+        ax.legend(fontsize=8)
     return ax
 
 
-def save(schedule: Schedule, total_steps: int, path: Path) -> None:
-    """Draw one schedule into a picture file, its text as the title."""
-    figure = new_figure(7, 4)
-    ax = plot(schedule, total_steps, figure.add_subplot())
-    ax.set_title(_wrapped(repr(schedule)), fontsize=9)
-    write(figure, path)
+def _by_name(schedules: Curve | Sequence[Curve] | Mapping[str, Curve]) -> dict[str, Curve]:
+    if callable(schedules):
+        schedules = [schedules]
+    if not isinstance(schedules, Mapping):
+        if not (isinstance(schedules, Sequence) and all(map(callable, schedules))):
+            raise TypeError(
+                f"plot: `schedules` must be a schedule, several, or a mapping from names to "
+                f"schedules, got {schedules!r}"
+            )
+        schedules = {_label(schedule): schedule for schedule in schedules}
+    if not schedules:
+        raise ValueError("plot: there must be at least one schedule")
+    return dict(schedules)
+
+
+def _label(schedule: Curve) -> str:
+    text = repr(schedule) if isinstance(schedule, Schedule) else getattr(schedule, "__name__", "")
+    return _wrapped(textwrap.shorten(text or repr(schedule), 160, placeholder=" …"), 60)
+
+
+def _draw(ax: Axes, schedules: Mapping[str, Curve], total_steps: int) -> None:
+    if total_steps < 1:
+        raise ValueError(f"plot: `total_steps` must be a whole number >= 1, got {total_steps}")
+    x = steps_to_show(total_steps)
+    for name, schedule in schedules.items():
+        ax.plot(x, np.broadcast_to(jax.jit(schedule)(x), x.shape), label=name)
+    ax.set(xlabel="step", ylabel="learning rate", xlim=(0, total_steps))
+    ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
+    ax.grid(alpha=0.3)
+
+
+def overview(schedules: Sequence[Curve], total_steps: int) -> Figure:
+    """Schedules in one figure, with their texts: above it one's, below it those of several."""
+    figure = new_figure(7, 4 + 0.2 * (len(schedules) - 1))
+    named = _by_name(schedules)
+    ax = figure.add_subplot()
+    _draw(ax, named, total_steps)
+    if len(named) == 1:
+        ax.set_title(next(iter(named)), fontsize=9)
+    else:
+        figure.legend(loc="outside lower center", fontsize=8)
+    return figure
 
 
 def small_multiples(
@@ -87,8 +112,7 @@ def small_multiples(
     x: np.ndarray,
     reference: np.ndarray,
     title: str,
-    path: Path,
-) -> None:
+) -> Figure:
     """A panel for every strategy: its rate as an area, its loss as a line over a grey reference.
 
     Args:
@@ -96,7 +120,6 @@ def small_multiples(
         x: steps.
         reference: the loss curve to compare with, drawn in every panel.
         title: of the whole picture.
-        path: the picture file to write.
     """
     columns = 4
     rows = -(-len(panels) // columns)
@@ -128,7 +151,7 @@ def small_multiples(
         legend |= {artist.get_label(): artist for artist in [*axes.lines, *axes.collections]}
     figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=3, fontsize=8)
     figure.suptitle(title, fontsize=11)
-    write(figure, path)
+    return figure
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -143,10 +166,28 @@ def new_figure(width: float, height: float) -> Figure:
 
 def write(figure: Figure, path: Path) -> None:
     """Write a figure whole or not at all, in the format that the file's ending names."""
+    write_whole(path, rendered(figure, picture_format(path)))
+
+
+def rendered(figure: Figure, kind: str) -> bytes:
+    """A figure as the content of a file of some kind, such as ``"png"``."""
     picture = io.BytesIO()
-    figure.savefig(picture, format=path.suffix[1:] or "png", dpi=120)
-    write_whole(path, picture.getvalue())
+    figure.savefig(picture, format=kind, dpi=120)
+    return picture.getvalue()
 
 
-def _wrapped(text: str, width: int = 90) -> str:
-    return "\n".join(textwrap.wrap(text, width))
+def picture_format(path: Path) -> str:
+    """The kind of picture that a file's ending names; PNG where it has none.
+
+    Raises:
+        ValueError: matplotlib writes no such files.
+    """
+    known = new_figure(1, 1).canvas.get_supported_filetypes()
+    kind = path.suffix[1:].lower() or "png"
+    if kind not in known:
+        raise ValueError(f"{path}: there are no {path.suffix} pictures; one of {', '.join(known)}")
+    return kind
+
+
+def _wrapped(text: str, width: int) -> str:
+    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False))

@@ -1,0 +1,5 @@
+"""``python -m lr_optax.cli``."""
+
+from lr_optax.cli import main
+
+main()

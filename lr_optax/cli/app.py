@@ -1,0 +1,85 @@
+"""The program: its commands, its own options, and how it fails.
+
+Everything heavy is imported by the command that needs it, so that ``--help`` answers at once.
+"""
+
+import io
+import sys
+from contextlib import suppress
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Annotated, Any
+
+try:
+    import typer
+    from typer.core import TyperGroup
+except ModuleNotFoundError:
+    print('lr-optax: it needs more packages: pip install "lr_optax[cli]"', file=sys.stderr)
+    sys.exit(2)
+
+from lr_optax.cli import commands
+from lr_optax.cli.failures import one_line
+from lr_optax.cli.terminal import any_encoding
+
+
+class _Program(TyperGroup):
+    """Says an error in one line, and exits with 2; ``python -X dev`` shows where it comes from."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        any_encoding()
+        try:
+            try:
+                return super().main(*args, **kwargs)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:  # `lr-optax list | head` has read enough
+            sys.stdout = io.StringIO()
+            sys.exit(1)
+        except Exception as error:
+            if sys.flags.dev_mode:
+                raise
+            _fail(error)
+
+
+def _fail(error: Exception) -> None:
+    with suppress(OSError):
+        sys.stdout.flush()
+    with suppress(OSError):
+        print(f"lr-optax: {one_line(error)}", file=sys.stderr, flush=True)
+    # What cannot be written now could not be when Python exits, which would say so at length.
+    if isinstance(error, OSError):
+        sys.stdout = sys.stderr = io.StringIO()
+    sys.exit(2)
+
+
+app = typer.Typer(
+    cls=_Program,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _say_version(*, value: bool) -> None:
+    if value:
+        import lr_optax
+
+        typer.echo(f"lr-optax {lr_optax.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
+    """Learning-rate schedules for JAX and Optax."""
+
+
+for name in (module.name for module in iter_modules(commands.__path__)):
+    module = import_module(f"{commands.__name__}.{name}")
+    examples = "\n".join(["\b", "Examples:", *(f"  {line}" for line in module.EXAMPLES)])
+    app.command(name.replace("_", "-"), epilog=examples)(module.command)
