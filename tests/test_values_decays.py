@@ -178,6 +178,20 @@ def test_tanh_decay_as_in_timm():
     np.testing.assert_allclose(s(np.arange(T + 1)), timm, rtol=2e-6)
 
 
+@pytest.mark.parametrize("n", [1.0, 7.3, 1000.0])
+@pytest.mark.parametrize("T", [1000, 10**6 + 3, LAST])
+@pytest.mark.parametrize("beta", [0.0, 0.001])
+def test_a_wave_that_touches_zero_has_a_small_absolute_error(n, T, beta):
+    zeros = (np.arange(min(int(n), 20)) + 0.5) / n * T
+    steps = np.concatenate([np.arange(20), T - np.arange(20), *(zeros + d for d in (-3, 0, 1))])
+    steps = steps.astype(int).clip(0, T)
+    s = linear_cosine_decay(0.1, decay_steps=T, num_periods=n, beta=beta)
+    exact = [mpf(0.1) * (1 - x) * cosine(2 * mpf(n) * x) for x in (mpf(int(t)) / T for t in steps)]
+    exact = np.array([float(rate + mpf(0.1) * mpf(beta)) for rate in exact])
+    for rates in (s(steps), jax.jit(s)(steps)):
+        np.testing.assert_allclose(rates, exact, rtol=0, atol=2e-7 * (1 + n) * 0.1 * (1 + beta))
+
+
 def test_silver_steps_add_up():
     """Over 2^k − 1 steps they add up to ρ^k − 1, as the theorem needs them to."""
     for k in range(1, 12):

@@ -18,6 +18,7 @@ from lr_optax import (
     one_cycle_momentum,
     parse,
     snapshot_cycles,
+    untuned_warmup,
     warmup,
     warmup_stable_decay,
     warmup_stable_decay_cycles,
@@ -49,6 +50,9 @@ FORMULAS = {
     ),
     "untuned_warmup(constant(0.1), b2=0.9999)": lambda t: (
         mpf(0.1) * (1 - mpmath.exp(-(1 - mpf(0.9999)) * (t + 1)))
+    ),
+    "untuned_warmup(constant(0.1), b2=0.999999)": lambda t: (
+        mpf(0.1) * (1 - mpmath.exp(-(1 - mpf(0.999999)) * (t + 1)))
     ),
     "untuned_warmup(constant(0.1), b2=0.9999, shape='linear')": lambda t: (
         mpf(0.1) * min((1 - mpf(0.9999)) / 2 * (t + 1), 1)
@@ -101,6 +105,20 @@ ONE_CYCLE = {
     "cosine": [0.04, 0.52, 1, 0.950485, 0.811746, 0.611262, 0.388742, 0.188258, 0.049519, 4e-6],
     "linear": [0.04, 0.52, 1, 0.857143, 0.714287, 0.57143, 0.428574, 0.285717, 0.142861, 4e-6],
 }
+
+
+@pytest.mark.parametrize("b2", [0.9, 0.999, 1 - 1e-6, 1 - 2.0**-24])
+def test_a_traced_beta_brings_its_own_rounding_and_no_other(b2):
+    s, steps = untuned_warmup(constant(1.0)), np.array([0, 10, 10**4, 10**6])
+
+    def exact(b2):
+        return -np.expm1(-(1 - b2) * (steps + 1.0))
+
+    held = np.float32(b2)
+    rates = np.float64(jax.jit(lambda b2: s.replace(b2=b2)(steps))(held))
+    np.testing.assert_allclose(rates, exact(float(held)), rtol=1e-6)
+    own = 1e-6 + 2.0**-25 / (1 - b2)
+    np.testing.assert_allclose(rates, exact(b2), rtol=own)
 
 
 @pytest.mark.parametrize("shape", ONE_CYCLE)

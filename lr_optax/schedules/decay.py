@@ -390,7 +390,9 @@ def linear_cosine_decay(
         init_value: η₀, >= 0; the rate at step 0 is η₀·(1 + α + β).
         decay_steps: T, steps, >= 0; then the rate is held. With the default ``num_periods`` it is
             η₀·β there.
-        num_periods: n >= 0, periods of the cosine over T.
+        num_periods: n >= 0, periods of the cosine over T. From 1 on the cosine touches its zero
+            within the run, where a relative error has no meaning: there the rate is within
+            2e-7·(1 + n)·η(0) of the formula, at every step.
         alpha: α >= 0, raises the line.
         beta: β >= 0, a floor, in units of η₀.
         initial_variance: v >= 0, the variance of the noise at step 0; None for no noise.

@@ -92,7 +92,9 @@ def untuned_warmup(
     Args:
         schedule: s, a schedule or another function of the step; it runs on meanwhile.
         b2: β₂ in [0, 1], the decay of Adam's average of squared gradients. 0.999 takes 2000
-            steps linearly; at 1 the rate stays 0.
+            steps linearly; at 1 the rate stays 0. As a traced float32 it brings the error of its
+            own rounding, up to 3e-8/(1 − β₂): 1.3 % at 1 − 1e-6. For the β₂ that float32 holds the
+            rate is as accurate as any; a Python number is exact.
         shape: "exponential" never quite ends, "linear" ends after 2/(1 − β₂) steps.
 
     Returns:
