@@ -206,6 +206,9 @@ def test_nonsense_is_followed_with_a_warning(call, said, value):
     np.testing.assert_allclose([s(0), call(optax)(0)], value)
 
 
+BAD_CYCLE = {"init_value": 0.0, "peak_value": 0.1, "warmup_steps": 9, "decay_steps": 9}
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -216,7 +219,7 @@ def test_nonsense_is_followed_with_a_warning(call, said, value):
         (lambda o: o.piecewise_interpolate_schedule("linear", 0.1, {2.5: 1.0}), "whole numbers"),
         (lambda o: o.polynomial_schedule(0.1, 0, 0, 9), "polynomial_schedule: `power` must be"),
         (lambda o: o.exponential_decay(0.1, 9, -0.5), "exponential_decay: `decay_rate` must be"),
-        (lambda o: o.sgdr_schedule([]), "sgdr_schedule: `cosine_kwargs` must hold"),
+        (lambda o: o.sgdr_schedule([BAD_CYCLE]), "sgdr_schedule: a cycle: `decay_steps`, which"),
         (lambda o: o.linear_schedule(0.1, 0, 2.5), "linear_schedule: `transition_steps` must be"),
     ],
 )

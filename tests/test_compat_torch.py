@@ -213,7 +213,7 @@ def test_warm_up_from_nothing():
 
 
 def test_warm_restarts_refuse_a_floor_above_the_rate():
-    with pytest.raises(ValueError, match="`min_value` must not exceed `init_value`"):
+    with pytest.raises(ValueError, match="`eta_min` must not exceed `base_lr`"):
         lr_torch.CosineAnnealingWarmRestarts(0.1, 10, eta_min=0.2)
 
 
@@ -243,6 +243,48 @@ def test_cosine_wave_against_its_formula(half_period, known):
 def test_errors_name_the_library_s_argument(name):
     with pytest.raises(ValueError, match=rf"{name}: `.*_?lr` must be a finite number"):
         getattr(lr_torch, name)(*[-1.0] * (1 + (name == "CyclicLR")), *[1] * (name == "StepLR"))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: lr_torch.SequentialLR([f, f], []), "SequentialLR: `milestones` must be one fewer"),
+        (lambda: lr_torch.CyclicLR(0.2, 0.1), "CyclicLR: `base_lr` must not exceed `max_lr`"),
+        (lambda: lr_torch.MultiStepLR(0.1, [80, 30]), "`milestones` must be in ascending order"),
+        (lambda: lr_torch.StepLR(0.1, 3, gamma=0.0), "StepLR: `gamma` must be a finite number > 0"),
+        (lambda: lr_torch.StepLR([0.1, 0.2], 3), "StepLR: `base_lr` must be a finite number"),
+        (lambda: lr_torch.LambdaLR(0.1, [f, f]), "LambdaLR: `lr_lambda` must be a schedule or a"),
+    ],
+)
+def test_refused(call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call()
+
+
+def f(step):
+    return 1.0
+
+
+def test_sequential_inside_chained_multiplies():
+    """torch's sets the rate anew at the milestone, as the module says: the decay begins there."""
+    torch = pytest.importorskip("torch", reason="shows a difference to torch")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    lib = torch.optim.lr_scheduler
+    parts = lib.LinearLR(optimizer, 0.25, total_iters=3), lib.StepLR(optimizer, 4, 0.1)
+    stages = lib.SequentialLR(optimizer, [*parts], [3])
+    theirs, rates = lib.ChainedScheduler([stages, lib.ExponentialLR(optimizer, 0.5)]), []
+    for _ in range(6):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        theirs.step()
+    ours = lr_torch.SequentialLR(
+        [lr_torch.LinearLR(1.0, 0.25, total_iters=3), lr_torch.StepLR(1.0, 4, 0.1)], [3]
+    )
+    s = lr_torch.ChainedScheduler([ours, lr_torch.ExponentialLR(1.0, 0.5)])
+    product = [0.25, 0.5 * 0.5, 0.75 * 0.25, 0.125, 0.0625, 0.03125]
+    np.testing.assert_allclose(s(np.arange(6)), product, rtol=1e-6)
+    np.testing.assert_allclose(rates[:3], product[:3], rtol=1e-6)
+    np.testing.assert_allclose(rates[3:], [0.5, 0.25, 0.125], rtol=1e-6)
 
 
 def test_unknown_arguments_are_refused():

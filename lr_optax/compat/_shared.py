@@ -3,6 +3,8 @@
 import math
 import sys
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax.numpy as jnp
@@ -11,7 +13,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from lr_optax._core import shapes
-from lr_optax._core.arguments import Positive, Rate
+from lr_optax._core.arguments import Positive, Rate, exceeds, show
 from lr_optax._core.schedule import Schedule, schedule
 from lr_optax._core.steps import as_float, blend, cycle, default_float, is_number, until
 from lr_optax.schedules.combine import join, shift
@@ -37,6 +39,42 @@ def at_least(low: float, value: Any) -> Any:
 def at_most(high: float, value: Any) -> Any:
     """``min(high, value)``, of a tracer too."""
     return min(high, value) if is_number(value) else jnp.minimum(high, value)
+
+
+class IsFunction:
+    """An annotation: something that can be called."""
+
+    def accept(self, value: Any) -> Any:
+        """See :class:`lr_optax._core.arguments.Check`."""
+        if not callable(value):
+            raise TypeError(f"must be a function, got {show(value)} ({type(value).__name__})")
+        return value
+
+
+def ordered(function: str, **pair: Any) -> None:
+    """Raise ``ValueError`` if the first of two arguments is known to exceed the second."""
+    (small, low), (large, high) = pair.items()
+    if exceeds(low, high):
+        raise ValueError(f"{function}: `{small}` must not exceed `{large}`, got {low} > {high}")
+
+
+def one_fewer(function: str, **pair: Any) -> None:
+    """Raise ``ValueError`` if the first of two arguments is not one shorter than the second."""
+    (changes, ends), (parts, inner) = pair.items()
+    if len(ends) != len(inner) - 1:
+        raise ValueError(
+            f"{function}: `{changes}` must be one fewer than `{parts}`, "
+            f"got {len(ends)} for {len(inner)}"
+        )
+
+
+@contextmanager
+def speaking_for(function: str, inner: Callable[..., Any]) -> Iterator[None]:
+    """Errors of a function that does the work name the one that was called."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(function + str(error).removeprefix(inner.__name__)) from None
 
 
 def warn(text: str) -> None:

@@ -49,7 +49,7 @@ from lr_optax._core.arguments import (
 from lr_optax._core.schedule import Schedule
 from lr_optax._core.signature import validated
 from lr_optax._core.steps import as_float, is_number
-from lr_optax.compat._shared import at_least, warn
+from lr_optax.compat._shared import at_least, one_fewer, ordered, speaking_for, warn
 from lr_optax.schedules import anytime
 from lr_optax.schedules.combine import add, clip, join, scale, shift
 from lr_optax.schedules.decay import cosine_decay, linear, polynomial
@@ -361,11 +361,7 @@ def linear_onecycle_schedule(
         Optax 0.2.8, optax.linear_onecycle_schedule; L. N. Smith, N. Topin, "Super-Convergence",
         2017, arXiv:1708.07120.
     """
-    if exceeds(pct_start, pct_final):
-        raise ValueError(
-            "linear_onecycle_schedule: `pct_start` must not exceed `pct_final`, "
-            f"got {pct_start} > {pct_final}"
-        )
+    ordered("linear_onecycle_schedule", pct_start=pct_start, pct_final=pct_final)
     first = peak_value / div_factor
     ends = (0, *(_part(pct, transition_steps) for pct in (pct_start, pct_final)), transition_steps)
     return _points((first, peak_value, first, first / final_div_factor), ends, "linear")
@@ -561,10 +557,14 @@ def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
         Optax 0.2.8, optax.sgdr_schedule; I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient
         Descent with Warm Restarts", 2016, arXiv:1608.03983.
     """
-    cycles = list(cosine_kwargs)
-    if not cycles:
-        raise ValueError("sgdr_schedule: `cosine_kwargs` must hold the arguments of one cycle")
-    schedules = [warmup_cosine_decay_schedule(**arguments) for arguments in cycles]
+    cycles = list(cosine_kwargs) if isinstance(cosine_kwargs, Iterable) else []
+    if not (cycles and all(isinstance(arguments, Mapping) for arguments in cycles)):
+        raise TypeError(
+            "sgdr_schedule: `cosine_kwargs` must hold the arguments of one cycle or more, each a "
+            f"mapping, got {cosine_kwargs!r}"
+        )
+    with speaking_for("sgdr_schedule: a cycle", warmup_cosine_decay_schedule):
+        schedules = [warmup_cosine_decay_schedule(**arguments) for arguments in cycles]
     ends = accumulate(arguments["decay_steps"] for arguments in cycles)
     return join(schedules, boundaries=tuple(ends)[:-1])
 
@@ -591,11 +591,7 @@ def join_schedules(schedules: Inners, boundaries: Boundaries) -> Schedule:
     Reference:
         Optax 0.2.8, optax.join_schedules.
     """
-    if len(boundaries) != len(schedules) - 1:
-        raise ValueError(
-            "join_schedules: `boundaries` must be one fewer than `schedules`, "
-            f"got {len(boundaries)} for {len(schedules)}"
-        )
+    one_fewer("join_schedules", boundaries=boundaries, schedules=schedules)
     return join(schedules, boundaries=boundaries)
 
 

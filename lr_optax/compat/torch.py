@@ -19,16 +19,20 @@ Deliberate differences:
   base rate, nor ``CyclicLR``'s lowest rate the highest.
 * ``SequentialLR`` starts every schedule from that schedule's own base rate, so that a later stage
   can go on where the last one ended; in torch all of them start from the optimizer's.
-* ``ChainedScheduler`` multiplies; see there.
+* ``ChainedScheduler`` multiplies; see there. In torch a ``SequentialLR`` among its schedulers sets
+  the rate anew at each milestone, and so undoes what the others had done to it up to there.
 * ``MultiplicativeLR`` needs to know how many steps to tabulate.
 * ``ReduceLROnPlateau`` takes the margin of a negative metric in the direction of improvement.
 * There is one rate, not a list for parameter groups, and momentum is not scheduled along;
-  :func:`torch_one_cycle` can make OneCycleLR's.
+  :func:`torch_one_cycle` can make OneCycleLR's. So lists are refused where torch takes one entry
+  for each group.
+* Milestones out of order are refused, and so is a ``gamma`` of 0 or below, after which the rate is
+  0 for ever or changes its sign.
 """
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -45,12 +49,22 @@ from lr_optax._core.arguments import (
     Period,
     Positive,
     Rate,
+    Shrinking,
     Steps,
 )
 from lr_optax._core.schedule import Schedule, schedule
 from lr_optax._core.signature import validated
 from lr_optax._core.steps import as_float, as_step, blend, cycle, is_number, phase
-from lr_optax.compat._shared import at_most, cosine_wave, elapsed, lengths, portions
+from lr_optax.compat._shared import (
+    IsFunction,
+    at_most,
+    cosine_wave,
+    elapsed,
+    lengths,
+    one_fewer,
+    ordered,
+    portions,
+)
 from lr_optax.feedback import reduce_on_plateau
 from lr_optax.schedules.anytime import exponential_decay
 from lr_optax.schedules.combine import add, join, product, scale
@@ -262,7 +276,7 @@ def SWALR(
 def ReduceLROnPlateau(
     base_lr: Positive,
     mode: Literal["min", "max"] = "min",
-    factor: Positive = 0.1,
+    factor: Shrinking = 0.1,
     patience: Count = 10,
     threshold: Rate = 1e-4,
     threshold_mode: Literal["rel", "abs"] = "rel",
@@ -368,6 +382,7 @@ def CosineAnnealingWarmRestarts(
     Reference:
         PyTorch 2.13, torch.optim.lr_scheduler.CosineAnnealingWarmRestarts.
     """
+    ordered("CosineAnnealingWarmRestarts", eta_min=eta_min, base_lr=base_lr)
     return cosine_annealing(base_lr, period=T_0, min_value=eta_min, period_multiplier=T_mult)
 
 
@@ -379,7 +394,7 @@ def CyclicLR(
     step_size_down: Period | None = None,
     mode: Literal["triangular", "triangular2", "exp_range"] = "triangular",
     gamma: Positive = 1.0,
-    scale_fn: Callable[[Any], ArrayLike] | None = None,
+    scale_fn: Annotated[Callable[[Any], ArrayLike], IsFunction()] | None = None,
     scale_mode: Literal["cycle", "iterations"] = "cycle",
 ) -> Schedule:
     """Triangles between two rates: η(t) = b + (m − b)·x·g, with x in [0, 1] the height.
@@ -410,6 +425,7 @@ def CyclicLR(
     Reference:
         PyTorch 2.13, torch.optim.lr_scheduler.CyclicLR.
     """
+    ordered("CyclicLR", base_lr=base_lr, max_lr=max_lr)
     up, down = step_size_up, step_size_up if step_size_down is None else step_size_down
     if scale_fn is None:
         gamma = gamma if mode == "exp_range" else 1.0
@@ -575,7 +591,10 @@ def LambdaLR(base_lr: Rate, lr_lambda: Inner) -> Schedule:
 
 @validated
 def MultiplicativeLR(
-    base_lr: Rate, lr_lambda: Callable[[int], float], *, total_steps: Period
+    base_lr: Rate,
+    lr_lambda: Annotated[Callable[[int], float], IsFunction()],
+    *,
+    total_steps: Period,
 ) -> Schedule:
     """The rate times one more factor at every step: η(t) = b·λ(1)·λ(2)·...·λ(t).
 
@@ -626,6 +645,7 @@ def SequentialLR(schedulers: Inners, milestones: Boundaries) -> Schedule:
     Reference:
         PyTorch 2.13, torch.optim.lr_scheduler.SequentialLR.
     """
+    one_fewer("SequentialLR", milestones=milestones, schedulers=schedulers)
     return join(schedulers, boundaries=milestones)
 
 

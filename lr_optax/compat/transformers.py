@@ -17,6 +17,10 @@ Deliberate differences:
 * ``reduce_lr_on_plateau`` and ``greedy`` are transforms behind an optimizer whose rate is
   ``base_lr``. With a relative threshold they take the margin of a negative metric in the direction
   of improvement, and ``greedy`` needs ``min_lr <= base_lr <= max_lr``.
+* In ``greedy`` with ``smooth`` a NaN leaves the window after ``window_size`` metrics; there the
+  running sum stays NaN, and no later metric is better. A rate that has come back to ``min_lr``
+  but for rounding (0.10000000000000002 for 0.1) counts as there for ``reset_start``; the original
+  never starts anew from it.
 """
 
 import inspect
@@ -43,7 +47,14 @@ from lr_optax._core.arguments import (
 from lr_optax._core.schedule import Schedule, schedule
 from lr_optax._core.signature import validated
 from lr_optax._core.steps import as_float, is_number, progress, until
-from lr_optax.compat._shared import at_least, at_most, cosine_wave, running, warmed_up
+from lr_optax.compat._shared import (
+    at_least,
+    at_most,
+    cosine_wave,
+    running,
+    speaking_for,
+    warmed_up,
+)
 from lr_optax.compat.torch import ReduceLROnPlateau
 from lr_optax.feedback import greedy
 from lr_optax.schedules.anytime import inverse_sqrt_decay
@@ -516,7 +527,8 @@ def get_reduce_on_plateau_schedule(
     Reference:
         Transformers 5.23, get_scheduler("reduce_lr_on_plateau").
     """
-    return ReduceLROnPlateau(base_lr, **kwargs)
+    with speaking_for("get_reduce_on_plateau_schedule", ReduceLROnPlateau):
+        return ReduceLROnPlateau(base_lr, **kwargs)
 
 
 @validated
@@ -639,7 +651,7 @@ def get_scheduler(
     Reference:
         Transformers 5.23, transformers.get_scheduler.
     """
-    if name not in _BY_NAME:
+    if not isinstance(name, str) or name not in _BY_NAME:
         raise ValueError(
             f"get_scheduler: `name` must be one of {', '.join(_BY_NAME)}, got {name!r}"
         )
@@ -653,5 +665,11 @@ def get_scheduler(
     for n in ("num_warmup_steps", "num_training_steps"):
         if n in taken and n not in lengths and taken[n].default is inspect.Parameter.empty:
             raise ValueError(f"get_scheduler: {name!r} requires `{n}`")
-    specific = {} if name == "constant" else dict(scheduler_specific_kwargs or {})
-    return function(base_lr, **lengths, **specific)
+    if not isinstance(scheduler_specific_kwargs, Mapping | None):
+        raise TypeError(
+            "get_scheduler: `scheduler_specific_kwargs` must be a mapping or None, "
+            f"got {scheduler_specific_kwargs!r}"
+        )
+    specific = {} if name == "constant" else scheduler_specific_kwargs or {}
+    with speaking_for("get_scheduler", function):
+        return function(base_lr, **lengths, **specific)
