@@ -56,17 +56,6 @@ def test_what_choosing_shows_is_what_happens():
     assert (result.failed, result.attempted) == (0, 3)
 
 
-def test_native_calls_of_the_optax_table_are_made():
-    rows = COMING.split("## Optax")[1].splitlines()
-    names = {
-        name
-        for row in rows
-        if row.startswith("|")
-        for name in re.findall(r"`([a-z_]+)\(?", row.split("|")[2])
-    }
-    assert {n for n in names if not hasattr(lr_optax, n)} == set()
-
-
 ROOT = DOCS.parent
 PAGES = [*sorted(DOCS.glob("*.md")), *sorted(ROOT.glob("*.md"))]
 

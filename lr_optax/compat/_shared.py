@@ -13,7 +13,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from lr_optax._core import shapes
-from lr_optax._core.arguments import Positive, Rate, exceeds, show
+from lr_optax._core.arguments import Positive, Rate, exceeds
 from lr_optax._core.schedule import Schedule, schedule
 from lr_optax._core.steps import as_float, blend, cycle, default_float, is_number, until
 from lr_optax.schedules.combine import join, shift
@@ -39,16 +39,6 @@ def at_least(low: float, value: Any) -> Any:
 def at_most(high: float, value: Any) -> Any:
     """``min(high, value)``, of a tracer too."""
     return min(high, value) if is_number(value) else jnp.minimum(high, value)
-
-
-class IsFunction:
-    """An annotation: something that can be called."""
-
-    def accept(self, value: Any) -> Any:
-        """See :class:`lr_optax._core.arguments.Check`."""
-        if not callable(value):
-            raise TypeError(f"must be a function, got {show(value)} ({type(value).__name__})")
-        return value
 
 
 def ordered(function: str, **pair: Any) -> None:

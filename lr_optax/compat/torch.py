@@ -56,7 +56,6 @@ from lr_optax._core.schedule import Schedule, schedule
 from lr_optax._core.signature import validated
 from lr_optax._core.steps import as_float, as_step, blend, cycle, is_number, phase
 from lr_optax.compat._shared import (
-    IsFunction,
     at_most,
     cosine_wave,
     elapsed,
@@ -70,7 +69,7 @@ from lr_optax.schedules.anytime import exponential_decay
 from lr_optax.schedules.combine import add, join, product, scale
 from lr_optax.schedules.cycles import cosine_annealing, cyclical
 from lr_optax.schedules.decay import cosine_decay, linear, polynomial
-from lr_optax.schedules.inner import Inner, Inners, from_function
+from lr_optax.schedules.inner import Inner, Inners, IsFunction, from_function
 from lr_optax.schedules.steps import constant, multistep_decay, step_decay
 from lr_optax.schedules.tables import lookup
 

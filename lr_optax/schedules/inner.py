@@ -8,6 +8,7 @@ import jax
 from jax import Array
 from jax.typing import ArrayLike
 
+from lr_optax._core.arguments import show
 from lr_optax._core.schedule import Schedule, schedule
 from lr_optax._core.steps import as_float, as_step
 
@@ -102,6 +103,16 @@ class AsSchedules:
         if not isinstance(value, Sequence) or isinstance(value, str) or not value:
             raise TypeError(f"must be a sequence of one or more schedules, got {value!r}")
         return tuple(AsSchedule().accept(item) for item in value)
+
+
+class IsFunction:
+    """An annotation: something that can be called."""
+
+    def accept(self, value: Any) -> Any:
+        """See :class:`lr_optax._core.arguments.Check`."""
+        if not callable(value):
+            raise TypeError(f"must be a function, got {show(value)} ({type(value).__name__})")
+        return value
 
 
 Inner = Annotated[Callable[[Any], ArrayLike], AsSchedule()]
