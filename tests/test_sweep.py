@@ -302,8 +302,15 @@ def test_runs_from_elsewhere_come_back_as_the_same():
     np.testing.assert_array_equal(result.finished, [[True, True], [True, False], [False, False]])
     assert result.ranking == (1, 0, 2)
     assert "3 of 6 runs were finished" in str(result)
+    assert [row[-1] for row in result.table().rows][-1] == "not finished"
     for bad, message in (
         ({"runs": []}, "at least one run"),
+        ({"runs": [*runs, runs[0]]}, r"got 2 of constant\(0.1\) with seed 0"),
+        ({"runs": [("a", -1, {"loss": 1})]}, "a seed of its own, >= 0, got 1 of a with seed -1"),
+        (
+            {"runs": [*runs, ("a", 0, {"loss": 1})]},
+            r"not otherwise in shape, got \(\), \(1,\), \(2,\)",
+        ),
         ({"metric": "los"}, "`metric` must be one of"),
         ({"baseline": "linear(0.1)"}, "`baseline` must be one of the candidates"),
     ):

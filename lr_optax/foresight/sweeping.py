@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,7 +73,8 @@ class Sweep(Result):
             baseline: the text of the candidate to compare with.
 
         Raises:
-            ValueError: there are no runs, one has no such metric, or none is the baseline's.
+            ValueError: there are no runs, one has no such metric, two of a candidate have one
+                seed, the shapes of a metric differ, or none is the baseline's.
 
         Example:
             >>> runs = [("constant(0.1)", 0, {"loss": 0.5}), ("constant(0.2)", 0, {"loss": 0.4})]
@@ -82,18 +84,31 @@ class Sweep(Result):
         known = [(name, seed, {k: np.asarray(v) for k, v in m.items()}) for name, seed, m in runs]
         if not known:
             raise ValueError("Sweep.from_runs: there must be at least one run")
+        for at, count in Counter((name, seed) for name, seed, _ in known).items():
+            if count > 1 or at[1] < 0:
+                raise ValueError(
+                    f"Sweep.from_runs: every run of a candidate must have a seed of its own, >= 0, "
+                    f"got {count} of {at[0]} with seed {at[1]}"
+                )
         for name, _, metrics in known:
             _check_choice("metric", metric, metrics, f"the metrics of {name}")
         names = tuple(dict.fromkeys(name for name, _, _ in known))
         seeds = 1 + max(seed for _, seed, _ in known)
-        lengths = {m: max(run[m].shape for *_, run in known if m in run) for m in known[0][2]}
-        table = {m: np.full((len(names), seeds, *shape), np.nan) for m, shape in lengths.items()}
+        table = {}
+        for m in dict.fromkeys(m for *_, metrics in known for m in metrics):
+            shapes = {run[m].shape for *_, run in known if m in run}
+            if len({(len(shape), shape[1:]) for shape in shapes}) > 1:
+                raise ValueError(
+                    f"Sweep.from_runs: the metric {m!r} may differ in length between runs, not "
+                    f"otherwise in shape, got {', '.join(map(str, sorted(shapes)))}"
+                )
+            table[m] = np.full((len(names), seeds, *max(shapes)), np.nan)
         finished = np.zeros((len(names), seeds), bool)
         for name, seed, metrics in known:
             at = names.index(name), seed
             for m, values in metrics.items():
                 table[m][(*at, *map(slice, values.shape))] = values
-            finished[at] = metrics[metric].shape == lengths[metric]
+            finished[at] = metrics[metric].shape == table[metric].shape[2:]
         if baseline is not None:
             _check_choice("baseline", baseline, names, "the candidates")
         chosen = None if baseline is None else names.index(baseline)
@@ -156,6 +171,8 @@ class Sweep(Result):
             for name, reference, all_of_them in differences:
                 if i == reference:
                     row += [None, None, f"the {name}"]
+                elif not self.finished[i].any():
+                    row += [None, None, "not finished"]
                 elif self.diverged[i].all():
                     row += [None, None, "diverged"]
                 else:
