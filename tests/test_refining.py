@@ -86,6 +86,13 @@ def test_unit_of_the_norms_has_no_part(norms, norm, smoothing, unit):
     np.testing.assert_allclose(scaled, rates, rtol=1e-9)
 
 
+@pytest.mark.parametrize("first", [0, 1, 9, 10])
+def test_the_first_step_tells_how_intervals_lie(first):
+    steps = first + 10 * np.arange(40)
+    assert refine(SHRINKING[::10], steps=steps).total_steps == T
+    assert refine([1.0], steps=[first]).total_steps == max(first, 1)
+
+
 def test_a_spike_is_smoothed_away():
     norms = np.ones(100)
     norms[[30, 31, 60]] = 1e6

@@ -19,7 +19,7 @@ from lr_optax import Schedule, schedule, step_decay, warmup
 from lr_optax.compat import keras, timm, torch, transformers
 from lr_optax.compat import optax as optax_calls
 from lr_optax.feedback.transform import FeedbackSchedule
-from lr_optax.foresight import bound_terms, refined_rates
+from lr_optax.foresight import bound_terms, read_norms, refined_rates
 
 Number = float | Array | np.ndarray
 
@@ -186,6 +186,7 @@ def foresight(keys: Array, s: Schedule) -> None:
     assert_type(lro.average_checkpoints([{"w": keys}], [1.0]), dict[str, Array])
     assert_type(bound_terms(np.ones(3), distance=1.0, grad_norms=1.0), tuple[Array, Array])
     assert_type(refined_rates(np.ones(3)), np.ndarray)
+    assert_type(read_norms("run.csv"), tuple[np.ndarray, np.ndarray])
     assert_type(lro.Log.load(Path("run.json")), lro.Log)
 
 

@@ -11,7 +11,7 @@ def one_line(error: BaseException) -> str:
         return "out of memory: ask for fewer steps, seeds or peaks"
     if isinstance(error, OSError) and error.strerror:
         return ": ".join(filter(None, (error.strerror, str(error.filename or ""))))
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError | OSError):
         return text
     return " ".join([f"{type(error).__name__}:", text.partition(". ")[0], *_place(error)])
 

@@ -5,6 +5,7 @@ from lr_optax.foresight.bounds import bound_terms as bound_terms
 from lr_optax.foresight.bounds import last_iterate_bound as last_iterate_bound
 from lr_optax.foresight.logs import Log as Log
 from lr_optax.foresight.logs import read_log as read_log
+from lr_optax.foresight.logs import read_norms as read_norms
 from lr_optax.foresight.merging import average_checkpoints as average_checkpoints
 from lr_optax.foresight.merging import merge_weights as merge_weights
 from lr_optax.foresight.merging import merged_schedule as merged_schedule

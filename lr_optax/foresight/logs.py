@@ -29,6 +29,10 @@ LOSS_NAMES = (
     *("training_loss", "test_loss"),
 )
 RATE_NAMES = ("lr", "learning_rate", "rate", "train_lr", "train_learning_rate")
+NORM_NAMES = (
+    *("grad_norm", "grad_norms", "gradient_norm", "global_norm", "global_grad_norm"),
+    *("train_grad_norm", "train_gradient_norm"),
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -196,17 +200,8 @@ def read_log(
          200   3.1   0.1
         >>> folder.cleanup()
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such file")
-    if path.is_dir() or "tfevents" in path.name:
-        rows = _Rows(path, "event", *_read_events(path))
-    elif path.suffix in (".jsonl", ".ndjson"):
-        rows = _Rows(path, "line", *_read_json_lines(path))
-    elif path.suffix == ".csv":
-        rows = _Rows(path, "row", *_read_csv(path))
-    else:
-        raise ValueError(f"{path}: a log is a .csv, a .jsonl or an event file of TensorBoard")
+    rows = _read_rows(Path(path))
+    path = rows.path
     step = rows.column(step, STEP_NAMES, "step")
     loss = rows.column(loss, LOSS_NAMES, "loss")
     at, losses = rows.pairs(step, loss)
@@ -226,6 +221,52 @@ def read_log(
         count = len(at) - len(steps)
         remarks += (f"{count} points at steps logged before: the lowest loss of a step is kept",)
     return Log(steps, lowest, schedule, name=name or path.stem, remarks=remarks)
+
+
+def read_norms(
+    path: str | os.PathLike[str], *, step: str | None = None, norm: str | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Gradient norms from a file that :func:`read_log` can read, for ``refine``.
+
+    Args:
+        path: the file, or a folder of event files.
+        step: the column with the steps; None for "step", "iter", "global_step" and the like.
+        norm: the column with the norms; None for "grad_norm", "global_norm" and the like.
+
+    Returns:
+        Steps, ascending, and the norm at each; rows without a finite one are left out, and of a
+        step logged twice the highest counts.
+
+    Raises:
+        FileNotFoundError, ValueError, ModuleNotFoundError: as :func:`read_log`.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "run.csv")
+        ...     _ = path.write_text("step,grad_norm\n0,3.5\n10,nan\n20,1.5\n")
+        ...     print(*read_norms(path))
+        [ 0 20] [3.5 1.5]
+    """
+    rows = _read_rows(Path(path))
+    step = rows.column(step, STEP_NAMES, "step")
+    norm = rows.column(norm, NORM_NAMES, "norm")
+    steps, norms = _once(*rows.pairs(step, norm), np.maximum)
+    if len(steps) == 0:
+        raise ValueError(f"{path}: column {norm!r} holds no finite number")
+    return steps.astype(np.int64), norms
+
+
+def _read_rows(path: Path) -> _Rows:
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such file")
+    if path.is_dir() or "tfevents" in path.name:
+        return _Rows(path, "event", *_read_events(path))
+    if path.suffix in (".jsonl", ".ndjson"):
+        return _Rows(path, "line", *_read_json_lines(path))
+    if path.suffix == ".csv":
+        return _Rows(path, "row", *_read_csv(path))
+    raise ValueError(f"{path}: a log is a .csv, a .jsonl or an event file of TensorBoard")
 
 
 def _once(steps: np.ndarray, values: np.ndarray, keep: np.ufunc) -> tuple[np.ndarray, np.ndarray]:

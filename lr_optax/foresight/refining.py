@@ -137,7 +137,9 @@ def refine(
         steps: the steps they were taken at, ascending; None if they are evenly spaced over the
             run. Between two the norm is interpolated, outside the nearest is held.
         total_steps: the length of the new run, >= 1; the norms are stretched over it. None for the
-            run of the log: as many steps as norms, or the last of ``steps`` and one interval more.
+            run of the log: as many steps as norms, or to the end of the last interval of
+            ``steps``, where the first of them tells how intervals lie: 0, 50, ..., 950 and 50,
+            100, ..., 1000 are both runs of 1000 steps.
         peak_value: the highest rate of the new schedule, > 0.
         norm: "l2" for norms of SGD, "l1" for those of Adam and its kin.
         smoothing: the share of the run that a running median looks at, in [0, 1).
@@ -190,8 +192,9 @@ def _evenly(norms: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, int]:
         )
     if np.any(np.diff(steps) <= 0) or steps[0] < 0:
         raise ValueError("refine: `steps` must be >= 0 and ascending, each once")
-    last = int(steps[-1])
+    first, last = int(steps[0]), int(steps[-1])
     interval = last - int(steps[-2]) if len(steps) > 1 else 1
-    total = last + max(interval, 1)
+    # The first one tells whether norms are logged at the beginning of an interval or at its end.
+    total = last + interval - min(first, interval)
     grid = np.linspace(0, total, max(len(norms), min(total, _GRID)), endpoint=False)
     return np.interp(grid, steps, norms), total
