@@ -14,6 +14,10 @@ from lr_optax.foresight.logs import read_log as read_log
 from lr_optax.foresight.merging import average_checkpoints as average_checkpoints
 from lr_optax.foresight.merging import merge_weights as merge_weights
 from lr_optax.foresight.merging import merged_schedule as merged_schedule
+from lr_optax.foresight.predicting import LossLaw as LossLaw
+from lr_optax.foresight.predicting import Prediction as Prediction
+from lr_optax.foresight.predicting import Ranking as Ranking
+from lr_optax.foresight.predicting import fit_loss_law as fit_loss_law
 from lr_optax.foresight.range_testing import RangeTest as RangeTest
 from lr_optax.foresight.range_testing import range_test as range_test
 from lr_optax.foresight.refining import Refinement as Refinement
