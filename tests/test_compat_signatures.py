@@ -26,8 +26,6 @@ OURS = {
     "timm": "base_lr",
     "optax": "",
 }
-# PlateauLRScheduler is the transform alone: its warm-up is a schedule of the optimizer.
-LEFT_OUT_OF = {"PlateauLRScheduler": {"warmup_t", "warmup_lr_init"}}
 BEHIND = {
     "get_greedy_schedule": "GreedyLR",
     "get_reduce_on_plateau_schedule": None,  # torch's
@@ -58,8 +56,7 @@ def test_arguments_and_defaults(library, name):
     theirs = THEIRS[library]["calls"][BEHIND.get(name, name) or "get_reduce_on_plateau_schedule"]
     ours = make_signatures.signature(calls(library)[name])
     assert ours.keys() - theirs.keys() <= set(OURS[library].split())
-    left_out = {*LEFT_OUT[library].split(), *LEFT_OUT_OF.get(name, ())}
-    assert theirs.keys() - ours.keys() <= left_out
+    assert theirs.keys() - ours.keys() <= set(LEFT_OUT[library].split())
     common = {argument: theirs[argument] for argument in theirs if argument in ours}
     assert [a for a in ours if a in common] == list(common)
     defaults = {argument: ours[argument] for argument in common}

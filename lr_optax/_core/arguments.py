@@ -31,7 +31,7 @@ class Rule:
     Attributes:
         words: what the value must be; it follows "must be" in an error.
         holds: the test, elementwise on a NumPy array of floats.
-        whole: whether the values count something, so that they stay integers.
+        whole: whether the values count something, so that whole ones are kept as integers.
     """
 
     words: str
@@ -52,7 +52,7 @@ class Rule:
             raise ValueError(f"must be {self.words}, got an empty array")
         if is_known(value) and not self._holds(value):
             raise ValueError(f"must be {self.words}, got {show(value)}{self._remedy(value)}")
-        return int(value) if self.whole and isinstance(value, float) else value
+        return int(value) if self.whole and isinstance(value, float) and value % 1 == 0 else value
 
     def _holds(self, value: Any) -> bool:
         try:
@@ -133,6 +133,14 @@ Period = Annotated[
 ]
 """A length in optimizer steps after which something happens again."""
 
+Span = Annotated[Number, Rule("a number of steps >= 0", _at_least(0, whole=False), whole=True)]
+"""A length in steps that may end between two, as other libraries allow."""
+
+Interval = Annotated[
+    Number, Rule("a number of steps > 0", lambda x: np.isfinite(x) & (x > 0), whole=True)
+]
+"""A length after which something happens again, which may be between two steps."""
+
 Offset = Annotated[
     Number, Rule("a whole number of steps", _at_least(-np.inf, whole=True), whole=True)
 ]
@@ -145,6 +153,12 @@ Boundaries = Annotated[
     ),
 ]
 """The steps at which something changes, in ascending order."""
+
+Moments = Annotated[
+    Sequence[Number] | np.ndarray | jax.Array,
+    Several(Rule("a number of steps >= 0", _at_least(0, whole=False), whole=True), ascending=True),
+]
+"""Times at which something changes, in ascending order, which may lie between two steps."""
 
 Rates = Annotated[
     Sequence[Number] | np.ndarray | jax.Array,

@@ -13,6 +13,7 @@ once" where a phase has to end.
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any, TypeGuard
 
 import jax
@@ -153,6 +154,58 @@ def cycle(step: Array, period: ArrayLike) -> tuple[Array, Array]:
         return jnp.zeros_like(step), step
     step, period = _together(step, period)
     return jnp.divmod(step, jnp.maximum(period, 1))
+
+
+def turns(
+    step: Array, period: ArrayLike, ahead: ArrayLike = 0.0
+) -> tuple[Array, tuple[Array, Array]]:
+    """Which cycle ``step + ahead`` is in, and what is left and gone of it, as shares of it.
+
+    A known period, and a known lead, may be fractions of a step: a cycle then begins at the very
+    step at which it does in exact arithmetic on these two numbers, however late that is.
+    """
+    whole = not is_number(period) or period % 1 == 0
+    if whole and is_number(ahead) and ahead == 0:
+        index, position = cycle(step, period)
+        return index, progress(position, period)
+    exactly = _is_whole(step) and default_float() == np.float32
+    if exactly and is_number(period) and is_number(ahead):
+        return _long_division(step, Fraction(period), Fraction(ahead))
+    period = as_float(period)
+    period = jnp.where(period > 0, period, 1)
+    index, position = jnp.divmod(as_float(step) + ahead, period)
+    return index, ((period - position) / period, position / period)
+
+
+def _long_division(
+    step: Array, period: Fraction, ahead: Fraction
+) -> tuple[Array, tuple[Array, Array]]:
+    """``(step + ahead) / period`` to 96 binary places, 32 of them at a time.
+
+    The quotient is never rounded to a whole number that it does not reach: a double has 53 places.
+    """
+    factor, first = (math.ceil(2**96 * x) for x in (1 / period, ahead / period))
+    count, carried = step.astype(jnp.uint32), jnp.zeros_like(step, jnp.uint32)
+    words = []
+    for place in (0, 32, 64):
+        word, more = (np.uint32(x >> place & 0xFFFFFFFF) for x in (factor, first))
+        low = count * word
+        total = low + carried
+        words.append(total + more)
+        spilled = (total < low).astype(jnp.uint32) + (words[-1] < total).astype(jnp.uint32)
+        carried = _upper_half(count, word) + spilled
+    whole = count * np.uint32(factor >> 96 & 0xFFFFFFFF) + np.uint32(first >> 96)
+    _, low, high = words
+    gone = as_float(high) * 2.0**-32 + as_float(low) * 2.0**-64
+    left = as_float(~high) * 2.0**-32 + as_float(~low) * 2.0**-64
+    return (carried + whole).astype(int), (left, gone)
+
+
+def _upper_half(a: Array, b: np.uint32) -> Array:
+    """The upper 32 of the 64 binary places of a product."""
+    low, high = b & 0xFFFF, b >> 16
+    middle = (a >> 16) * low + ((a & 0xFFFF) * low >> 16)
+    return (a >> 16) * high + (middle >> 16) + ((a & 0xFFFF) * high + (middle & 0xFFFF) >> 16)
 
 
 def passed(step: Array, boundaries: ArrayLike | Sequence[ArrayLike]) -> Array:

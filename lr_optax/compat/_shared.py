@@ -13,7 +13,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from lr_optax._core import shapes
-from lr_optax._core.arguments import Positive, Rate, exceeds
+from lr_optax._core.arguments import Positive, Rate, Span, exceeds
 from lr_optax._core.schedule import Schedule, schedule
 from lr_optax._core.steps import as_float, blend, cycle, default_float, is_number, until
 from lr_optax.schedules.combine import join, shift
@@ -64,7 +64,8 @@ def speaking_for(function: str, inner: Callable[..., Any]) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError) as error:
-        raise type(error)(function + str(error).removeprefix(inner.__name__)) from None
+        name = inner.kind.name if hasattr(inner, "kind") else inner.__name__  # type: ignore[attr-defined]
+        raise type(error)(function + str(error).removeprefix(name)) from None
 
 
 def warn(text: str) -> None:
@@ -93,6 +94,35 @@ def portions(left: Array, gone: Array) -> tuple[Array, Array]:
     lasts = left + gone > 0
     left, gone = shapes.shares(left, gone)
     return left, jnp.where(lasts, gone, 1)
+
+
+@schedule(name="compat.leg")
+def leg(step: Array, init_value: Rate, *, end_value: Rate, end: Span) -> ArrayLike:
+    """A straight line from one rate to another, by a time that may lie between two steps.
+
+    Args:
+        init_value: the rate at step 0, >= 0.
+        end_value: the rate from ``end`` on, >= 0.
+        end: a time in steps, >= 0; at 0 the rate is ``end_value`` at once.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule.
+
+    Example:
+        >>> s = leg(0.0, end_value=0.1, end=2.5)
+        >>> print(s(0), s(1), s(2), s(3))
+        0.0 0.04 0.08 0.1
+
+    When to use it:
+        For the warm-ups of libraries that take a fraction of a step.
+
+    Reference:
+        timm 1.0.31, timm.scheduler.StepLRScheduler.
+    """
+    return blend(portions(*lengths(step, 0, end)), init_value, end_value)
 
 
 @schedule(name="compat.cosine_wave")

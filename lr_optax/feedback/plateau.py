@@ -3,8 +3,10 @@
 The logic is :func:`check`, a pure function from a state and a metric to the next state.
 """
 
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
@@ -36,8 +38,8 @@ class PlateauState(NamedTuple):
 
     scale: Array  # float32: what updates are multiplied by
     best: Array  # float32: the best metric so far
-    # int32: checks without improvement since the last improvement or cut; below 0 before the first
-    # check where its metric is the best whatever it is, as in Keras.
+    # int32: checks without improvement since the last improvement or cut. At -1 the next metric is
+    # the best whatever it is, as in Keras; at -n - 1 come n checks that only warm up, as in timm.
     bad_checks: Array
     cooldown_left: Array  # int32: checks that will not count as bad
     metric_sum: Array  # float32: of the metrics seen since the last check
@@ -54,16 +56,28 @@ def check(state: PlateauState, metric: Array) -> PlateauState:
     """The state after one check of a metric."""
     settings = state.settings
     metric, best = settings.sign * metric, settings.sign * state.best  # now smaller is better
-    better = improves(metric, best, settings) | (state.bad_checks < 0)
+    better = improves(metric, best, settings) | (state.bad_checks == -1)
     bad_checks = jnp.where(better | (state.cooldown_left > 0), 0, state.bad_checks + 1)
     cut = bad_checks > settings.patience
     lower = jnp.maximum(state.scale * settings.factor, settings.min_scale)
     waiting = jnp.maximum(state.cooldown_left - 1, 0)
-    return state._replace(
+    checked = state._replace(
         scale=jnp.where(cut & (state.scale - lower > settings.eps), lower, state.scale),
         best=settings.sign * jnp.where(better, metric, best),
         bad_checks=jnp.where(cut, 0, bad_checks),
         cooldown_left=jnp.where(cut, settings.cooldown, waiting),
+    )
+    warms = state.bad_checks < -1
+    return jax.tree.map(partial(jnp.where, warms), _warmer(state), checked)
+
+
+def _warmer(state: PlateauState) -> PlateauState:
+    """The state after a check of a warm-up: the scale is an equal step nearer to 1."""
+    left = jnp.maximum(-1 - state.bad_checks, 1)
+    last = left == 1
+    return state._replace(
+        scale=jnp.where(last, 1, state.scale + (1 - state.scale) / left.astype(jnp.float32)),
+        bad_checks=jnp.where(last, 0, state.bad_checks + 1),
     )
 
 

@@ -35,6 +35,7 @@ from lr_optax._core.steps import (
     passed,
     progress,
     since,
+    turns,
     until,
 )
 from lr_optax.schedules.inner import unchecked
@@ -169,20 +170,24 @@ def cosine_annealing(
 
 
 def _growing_cycles(
-    step: Array, period: ArrayLike, multiplier: ArrayLike
+    step: Array, period: ArrayLike, multiplier: ArrayLike, ahead: ArrayLike = 0.0
 ) -> tuple[Array, tuple[Array, Array]]:
-    """A step's cycle, and what is left and gone of it; cycle i lasts period·multiplier^i."""
-    index, position = cycle(step, period)
-    weights = progress(position, period)
+    """A step's cycle, and what is left and gone of it; cycle i lasts period·multiplier^i.
+
+    The first one begins ``ahead`` before step 0.
+    """
+    index, weights = turns(step, period, ahead)
     if is_number(multiplier) and multiplier == 1:
         return index, weights
-    if is_number(period) and is_number(multiplier):
+    if is_number(period) and is_number(multiplier) and is_number(ahead):
         starts = _starts(period, multiplier)
         if starts[-1] > _LAST_STEP:
-            return _from_table(step, starts)
+            return _from_table(step, [start - ahead for start in starts])
     multiplier = as_float(multiplier)
     grows = multiplier > 1
-    growing = _from_series(as_float(step), as_float(period), jnp.where(grows, multiplier, 2))
+    growing = _from_series(
+        as_float(step) + ahead, as_float(period), jnp.where(grows, multiplier, 2)
+    )
     return jax.tree.map(partial(jnp.where, grows), growing, (as_float(index), weights))
 
 

@@ -16,7 +16,15 @@ Deliberate differences:
   the one at step 121.
 * There is no noise: its random numbers are torch's. ``noise_*`` arguments are refused.
 * ``"none"`` gives a constant rate, where timm gives no scheduler.
-* ``PlateauLRScheduler`` is the transform alone; its warm-up is a schedule of the optimizer.
+* Step 0 has the rate of ``step(0)`` or ``step_update(0)``. timm's training script calls neither:
+  it makes its first epoch or update with ``base_lr``, or ``warmup_lr_init`` if there is a warm-up.
+  Without a warm-up these two differ for ``TanhLRScheduler``, by a factor of about
+  1 − 1/(1 + e^−2lb), for a milestone at 0 or 1, with ``cycle_limit=0``, and below ``lr_min``.
+* Where a drop or a cycle falls upon a step by the digits of two fractions, as with ``warmup_t=0.6``
+  in front of ``decay_t=2.4``, it begins there as in exact arithmetic; in timm the rounded
+  difference of the two decides. Alone, a fraction has timm's steps, every one.
+* ``PlateauLRScheduler`` takes a whole warm-up; in timm the rate of one that ends between two checks
+  never reaches ``base_lr``.
 """
 
 from lr_optax.compat.timm.cycles import CosineLRScheduler as CosineLRScheduler
@@ -27,7 +35,8 @@ from lr_optax.compat.timm.decay import PlateauLRScheduler as PlateauLRScheduler
 from lr_optax.compat.timm.decay import StepLRScheduler as StepLRScheduler
 from lr_optax.compat.timm.factory import create_scheduler_v2 as create_scheduler_v2
 from lr_optax.compat.timm.formulas import timm_cosine as timm_cosine
-from lr_optax.compat.timm.formulas import timm_exp_decay as timm_exp_decay
 from lr_optax.compat.timm.formulas import timm_poly as timm_poly
+from lr_optax.compat.timm.formulas import timm_step as timm_step
 from lr_optax.compat.timm.formulas import timm_tanh as timm_tanh
+from lr_optax.compat.timm.formulas import timm_wsd as timm_wsd
 from lr_optax.compat.timm.stages import WSDLRScheduler as WSDLRScheduler

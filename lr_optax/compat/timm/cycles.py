@@ -1,14 +1,27 @@
 """timm's schedulers that may begin again."""
 
+import math
 from typing import Any
 
-from lr_optax._core.arguments import Count, Growth, Period, Positive, Rate, Real, Steps
+from lr_optax._core.arguments import Count, Growth, Interval, Positive, Rate, Real, Span
 from lr_optax._core.schedule import Schedule
 from lr_optax._core.signature import validated
 from lr_optax._core.steps import is_number
-from lr_optax.compat._shared import running, warmed_up
+from lr_optax.compat._shared import leg, running, warmed_up
 from lr_optax.compat.timm.formulas import timm_cosine, timm_poly, timm_tanh
+from lr_optax.schedules.combine import join
 from lr_optax.schedules.warmups import warmup
+
+
+def hand_off(warmup_t: Any) -> tuple[Any, float]:
+    """The first step after a warm-up, and how long ago that ended then."""
+    first = math.ceil(warmup_t) if is_number(warmup_t) else warmup_t
+    return first, first - warmup_t if is_number(warmup_t) else 0.0
+
+
+def lead(warmup_t: Any, *, prefix: bool) -> float:
+    """How far on a schedule's clock is when it takes over from a warm-up."""
+    return hand_off(warmup_t)[1] if prefix else 0.0
 
 
 def with_warmup(
@@ -17,19 +30,23 @@ def with_warmup(
     """A straight rise to the base rate, with the schedule's clock held back or running."""
     if is_number(warmup_t) and warmup_t == 0:
         return schedule
-    after = schedule if prefix else running(schedule, warmup_t)
-    return warmed_up(after, base_lr, warmup_t, warmup_lr_init)
+    first, ahead = hand_off(warmup_t)
+    after = schedule if prefix else running(schedule, first)
+    if ahead == 0:
+        return warmed_up(after, base_lr, warmup_t, warmup_lr_init)
+    rise = leg(warmup_lr_init, end_value=base_lr, end=warmup_t)
+    return join((rise, after), boundaries=(first,))
 
 
 @validated
 def CosineLRScheduler(
     base_lr: Rate,
-    t_initial: Period,
+    t_initial: Interval,
     lr_min: Rate = 0.0,
     cycle_mul: Growth = 1.0,
     cycle_decay: Positive = 1.0,
     cycle_limit: Count = 1,
-    warmup_t: Steps = 0,
+    warmup_t: Span = 0,
     warmup_lr_init: Rate = 0.0,
     *,
     warmup_prefix: bool = False,
@@ -39,12 +56,12 @@ def CosineLRScheduler(
 
     Args:
         base_lr: the peak of the first cycle, >= 0.
-        t_initial: steps of the first cycle, >= 1.
+        t_initial: steps of the first cycle, > 0; may be a fraction.
         lr_min: where every cycle ends, >= 0.
         cycle_mul: each cycle's length over the last one's, >= 1.
         cycle_decay: each cycle's peak over the last one's, > 0.
         cycle_limit: how many cycles, >= 0.
-        warmup_t: steps of the warm-up, a straight line to ``base_lr``, >= 0.
+        warmup_t: steps of the warm-up, a straight line to ``base_lr``, >= 0; may be a fraction.
         warmup_lr_init: the rate at which it begins, >= 0.
         warmup_prefix: whether the first cycle begins after the warm-up, or at step 0.
         k_decay: k > 0, which delays a cycle's fall.
@@ -71,6 +88,7 @@ def CosineLRScheduler(
         cycle_decay=cycle_decay,
         cycle_limit=cycle_limit,
         k_decay=k_decay,
+        ahead=lead(warmup_t, prefix=warmup_prefix),
     )
     return with_warmup(cycles, base_lr, warmup_t, warmup_lr_init, prefix=warmup_prefix)
 
@@ -78,13 +96,13 @@ def CosineLRScheduler(
 @validated
 def PolyLRScheduler(
     base_lr: Rate,
-    t_initial: Period,
+    t_initial: Interval,
     power: Positive = 0.5,
     lr_min: Rate = 0.0,
     cycle_mul: Growth = 1.0,
     cycle_decay: Positive = 1.0,
     cycle_limit: Count = 1,
-    warmup_t: Steps = 0,
+    warmup_t: Span = 0,
     warmup_lr_init: Rate = 0.0,
     *,
     warmup_prefix: bool = False,
@@ -94,13 +112,13 @@ def PolyLRScheduler(
 
     Args:
         base_lr: the peak of the first cycle, >= 0.
-        t_initial: steps of the first cycle, >= 1.
+        t_initial: steps of the first cycle, > 0; may be a fraction.
         power: the power, > 0.
         lr_min: where every cycle ends, >= 0.
         cycle_mul: each cycle's length over the last one's, >= 1.
         cycle_decay: each cycle's peak over the last one's, > 0.
         cycle_limit: how many cycles, >= 0.
-        warmup_t: steps of the warm-up, a straight line to ``base_lr``, >= 0.
+        warmup_t: steps of the warm-up, a straight line to ``base_lr``, >= 0; may be a fraction.
         warmup_lr_init: the rate at which it begins, >= 0.
         warmup_prefix: whether the first cycle begins after the warm-up, or at step 0.
         k_decay: k > 0, which delays a cycle's fall.
@@ -128,6 +146,7 @@ def PolyLRScheduler(
         cycle_decay=cycle_decay,
         cycle_limit=cycle_limit,
         k_decay=k_decay,
+        ahead=lead(warmup_t, prefix=warmup_prefix),
     )
     return with_warmup(cycles, base_lr, warmup_t, warmup_lr_init, prefix=warmup_prefix)
 
@@ -135,14 +154,14 @@ def PolyLRScheduler(
 @validated
 def TanhLRScheduler(
     base_lr: Rate,
-    t_initial: Period,
+    t_initial: Interval,
     lb: Real = -7.0,
     ub: Real = 3.0,
     lr_min: Rate = 0.0,
     cycle_mul: Growth = 1.0,
     cycle_decay: Positive = 1.0,
     cycle_limit: Count = 1,
-    warmup_t: Steps = 0,
+    warmup_t: Span = 0,
     warmup_lr_init: Rate = 0.0,
     *,
     warmup_prefix: bool = False,
@@ -151,15 +170,16 @@ def TanhLRScheduler(
 
     Args:
         base_lr: about the peak of the first cycle, >= 0.
-        t_initial: steps of the first cycle, >= 1.
+        t_initial: steps of the first cycle, > 0; may be a fraction.
         lb: where on the tanh a cycle begins, below ``ub``.
         ub: where it ends.
         lr_min: the rate after the last cycle, >= 0.
         cycle_mul: each cycle's length over the last one's, >= 1.
         cycle_decay: each cycle's peak over the last one's, > 0.
         cycle_limit: how many cycles, >= 0.
-        warmup_t: steps of the warm-up, >= 0: a straight line to ``base_lr``, or without
-            ``warmup_prefix`` to the rate at its end, so that this one does not jump.
+        warmup_t: steps of the warm-up, >= 0; may be a fraction. It is a straight line to
+            ``base_lr``, or without ``warmup_prefix`` to the rate at its end, so that this one does
+            not jump.
         warmup_lr_init: the rate at which it begins, >= 0.
         warmup_prefix: whether the first cycle begins after the warm-up, or at step 0.
 
@@ -188,7 +208,13 @@ def TanhLRScheduler(
         cycle_mul=cycle_mul,
         cycle_decay=cycle_decay,
         cycle_limit=cycle_limit,
+        ahead=lead(warmup_t, prefix=warmup_prefix),
     )
+    first, ahead = hand_off(warmup_t)
     if warmup_prefix or (is_number(warmup_t) and warmup_t == 0):
-        return with_warmup(cycles, base_lr, warmup_t, warmup_lr_init, prefix=warmup_prefix)
-    return warmup(running(cycles, warmup_t), warmup_steps=warmup_t, init_value=warmup_lr_init)
+        target = base_lr
+    elif ahead == 0:
+        return warmup(running(cycles, first), warmup_steps=first, init_value=warmup_lr_init)
+    else:
+        target = cycles(warmup_t)
+    return with_warmup(cycles, target, warmup_t, warmup_lr_init, prefix=warmup_prefix)

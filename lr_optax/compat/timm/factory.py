@@ -1,46 +1,84 @@
 """timm's schedulers by name."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, Literal, cast
 
 import optax
 
+from lr_optax._core.arguments import Count, Growth, Interval, Moments, Positive, Rate, Span
 from lr_optax._core.schedule import Schedule
+from lr_optax._core.signature import validated
 from lr_optax.compat.timm.cycles import CosineLRScheduler, PolyLRScheduler, TanhLRScheduler
 from lr_optax.compat.timm.decay import MultiStepLRScheduler, PlateauLRScheduler, StepLRScheduler
 from lr_optax.compat.timm.stages import WSDLRScheduler
 from lr_optax.schedules.steps import constant
 
-_NAMES = "cosine, tanh, step, constant, multistep, plateau, poly, wsd, rsqrt, none"
-_CYCLIC = {"cosine": CosineLRScheduler, "tanh": TanhLRScheduler, "poly": PolyLRScheduler}
+# What each name makes of the arguments, with lengths in steps.
+_TABLE: dict[str, Callable[[Any], Any]] = {
+    "cosine": lambda a: CosineLRScheduler(
+        a.base_lr, a.whole, a.min_lr, **a.cycles, **a.warmup, k_decay=a.k_decay
+    ),
+    "tanh": lambda a: TanhLRScheduler(a.base_lr, a.whole, lr_min=a.min_lr, **a.cycles, **a.warmup),
+    "step": lambda a: StepLRScheduler(a.base_lr, a.interval, a.decay_rate, **a.warmup),
+    "constant": lambda a: StepLRScheduler(a.base_lr, 1, 1.0, **a.warmup),
+    "multistep": lambda a: MultiStepLRScheduler(a.base_lr, a.milestones, a.decay_rate, **a.warmup),
+    "plateau": lambda a: PlateauLRScheduler(
+        a.base_lr, a.decay_rate, a.patience, lr_min=a.min_lr, mode=a.mode, **a.rise
+    ),
+    "poly": lambda a: PolyLRScheduler(
+        a.base_lr, a.whole, a.decay_rate, a.min_lr, **a.cycles, **a.warmup, k_decay=a.k_decay
+    ),
+    "wsd": lambda a: WSDLRScheduler(
+        a.base_lr, a.stages, a.end, a.min_lr, decay_fn=a.decay_fn or "1-sqrt", **a.rise
+    ),
+    "rsqrt": lambda a: WSDLRScheduler(
+        a.base_lr,
+        a.stages,
+        a.end,
+        a.min_lr,
+        "rsqrt",
+        a.timescale,
+        decay_fn=a.decay_fn or "linear",
+        **a.rise,
+    ),
+    "none": lambda a: constant(a.base_lr),
+}
+_CYCLIC = ("cosine", "tanh", "poly")
+_STAGED = ("wsd", "rsqrt")
 
 
+@validated
 def create_scheduler_v2(
-    base_lr: float,
-    sched: str = "cosine",
-    num_epochs: int = 300,
-    decay_epochs: float | None = None,
-    decay_milestones: Sequence[int] = (90, 180, 270),
-    cooldown_epochs: int = 0,
-    patience_epochs: int = 10,
-    decay_rate: float = 0.1,
-    min_lr: float = 0.0,
-    warmup_lr: float = 1e-5,
-    warmup_epochs: int = 0,
+    base_lr: Rate,
+    sched: Literal[
+        "cosine", "tanh", "step", "constant", "multistep", "plateau", "poly", "wsd", "rsqrt", "none"
+    ] = "cosine",
+    num_epochs: Interval = 300,
+    decay_epochs: Interval | None = None,
+    decay_milestones: Moments = (90, 180, 270),
+    cooldown_epochs: Span = 0,
+    patience_epochs: Count = 10,
+    decay_rate: Positive = 0.1,
+    min_lr: Rate = 0.0,
+    warmup_lr: Rate = 1e-5,
+    warmup_epochs: Span = 0,
     *,
     warmup_prefix: bool = False,
-    cycle_mul: float = 1.0,
-    cycle_decay: float = 0.1,
-    cycle_limit: int = 1,
-    k_decay: float = 1.0,
+    cycle_mul: Growth = 1.0,
+    cycle_decay: Positive = 0.1,
+    cycle_limit: Count = 1,
+    k_decay: Positive = 1.0,
     decay_fn: Any = None,
-    stable_timescale: int | None = None,
-    plateau_mode: str = "max",
+    stable_timescale: Positive | None = None,
+    plateau_mode: Literal["min", "max"] = "max",
     step_on_epochs: bool = True,
-    updates_per_epoch: int = 0,
-) -> tuple[Schedule | optax.GradientTransformationExtraArgs, int]:
+    updates_per_epoch: Count = 0,
+) -> tuple[Schedule | optax.GradientTransformationExtraArgs, float]:
     """A scheduler by its name in timm, with lengths in epochs, and the epochs to train for.
+
+    Epochs may be fractions, as in EfficientNet's drops every 2.4 epochs.
 
     Args:
         base_lr: the rate of the optimizer there.
@@ -83,58 +121,56 @@ def create_scheduler_v2(
     Reference:
         timm 1.0.31, timm.scheduler.create_scheduler_v2.
     """
-    if sched not in _NAMES.split(", "):
-        raise ValueError(f"create_scheduler_v2: `sched` must be one of {_NAMES}, got {sched!r}")
     if not step_on_epochs and updates_per_epoch < 1:
         raise ValueError(
             "create_scheduler_v2: `updates_per_epoch` must be at least 1 if `step_on_epochs` is "
             f"False, got {updates_per_epoch}"
         )
-    unit = 1 if step_on_epochs else updates_per_epoch
-    warm: dict[str, Any] = {"warmup_t": warmup_epochs * unit, "warmup_lr_init": warmup_lr}
-    total = num_epochs + warmup_epochs if warmup_prefix else num_epochs
-    if sched in _CYCLIC:
-        more: dict[str, Any] = {"lr_min": min_lr, "warmup_prefix": warmup_prefix}
-        if sched != "tanh":
-            more["k_decay"] = k_decay
-        if sched == "poly":
-            more["power"] = decay_rate
-        cycles = {"cycle_mul": cycle_mul, "cycle_decay": cycle_decay, "cycle_limit": cycle_limit}
-        s = _CYCLIC[sched](base_lr, num_epochs * unit, **cycles, **more, **warm)
-        steps = _length(num_epochs * unit, cycle_mul, max(1, cycle_limit)) + cooldown_epochs * unit
-        return s, (steps + warmup_prefix * warm["warmup_t"]) // unit
-    if sched in ("wsd", "rsqrt"):
-        length = (num_epochs if warmup_prefix else num_epochs - warmup_epochs) * unit
-        share = 0.2 if decay_epochs is None else decay_epochs
-        s = WSDLRScheduler(
-            base_lr,
-            t_initial=length,
-            decay_t=round(share * length if 0 < share < 1 else share * unit),
-            lr_min=min_lr,
-            stable_fn="rsqrt" if sched == "rsqrt" else "constant",
-            stable_timescale=None if stable_timescale is None else stable_timescale * unit,
-            decay_fn=decay_fn or ("linear" if sched == "rsqrt" else "1-sqrt"),
-            **warm,
+    if sched == "plateau" and not step_on_epochs:
+        raise ValueError("create_scheduler_v2: 'plateau' needs `step_on_epochs`")
+    unit: Any = 1 if step_on_epochs else updates_per_epoch
+    whole, warmup_t = num_epochs * unit, warmup_epochs * unit
+    stages = whole if warmup_prefix else whole - warmup_t
+    share: Any = 0.2 if decay_epochs is None else decay_epochs
+    end = round(share * stages if 0 < share < 1 else share * unit)
+    if sched in _STAGED and not 0 < end <= stages:
+        raise ValueError(
+            f"create_scheduler_v2: `decay_epochs` must be at most what the warm-up leaves of "
+            f"`num_epochs`, and no less than a step, got {end} of {stages} steps"
         )
-        return s, (warm["warmup_t"] + length + cooldown_epochs * unit) // unit
-    if sched == "plateau":
-        if not step_on_epochs:
-            raise ValueError("create_scheduler_v2: 'plateau' needs `step_on_epochs`")
-        plateau: dict[str, Any] = {"lr_min": min_lr, "mode": plateau_mode}
-        return PlateauLRScheduler(base_lr, decay_rate, patience_epochs, **plateau), total
-    if sched == "none":
-        return constant(base_lr), total
-    warm["warmup_prefix"] = warmup_prefix
-    if sched == "multistep":
-        milestones = [milestone * unit for milestone in decay_milestones]
-        return MultiStepLRScheduler(base_lr, milestones, decay_rate, **warm), total
-    if sched == "constant":
-        return StepLRScheduler(base_lr, 1, 1.0, **warm), total
-    drops = 90 if decay_epochs is None else decay_epochs
-    return StepLRScheduler(base_lr, drops * unit, decay_rate, **warm), total
+    rise: dict[str, Any] = {"warmup_t": warmup_t, "warmup_lr_init": warmup_lr}
+    scheduler = _TABLE[sched](
+        SimpleNamespace(
+            base_lr=base_lr,
+            whole=whole,
+            stages=stages,
+            end=end,
+            interval=(90 if decay_epochs is None else decay_epochs) * unit,
+            milestones=[milestone * unit for milestone in decay_milestones],
+            timescale=None if stable_timescale is None else stable_timescale * unit,
+            decay_rate=decay_rate,
+            decay_fn=decay_fn,
+            k_decay=k_decay,
+            min_lr=min_lr,
+            patience=patience_epochs,
+            mode=plateau_mode,
+            cycles={"cycle_mul": cycle_mul, "cycle_decay": cycle_decay, "cycle_limit": cycle_limit},
+            rise=rise,
+            warmup={**rise, "warmup_prefix": warmup_prefix},
+        )
+    )
+    if sched in _CYCLIC:
+        steps = _length(whole, cycle_mul, cycle_limit) + warmup_prefix * warmup_t
+    elif sched in _STAGED:
+        steps = stages + warmup_t
+    else:
+        return scheduler, cast(Any, num_epochs) + warmup_prefix * warmup_epochs
+    steps = steps + cooldown_epochs * unit
+    return scheduler, steps if step_on_epochs else steps // unit
 
 
-def _length(steps: int, multiplier: float, cycles: int) -> int:
+def _length(steps: Any, multiplier: Any, cycles: Any) -> Any:
+    cycles = max(1, cycles)
     if multiplier == 1:
         return steps * cycles
     return math.floor(steps * (multiplier**cycles - 1) / (multiplier - 1))

@@ -2,16 +2,27 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, get_args
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
 from lr_optax._core import shapes
-from lr_optax._core.arguments import Count, Fraction, Growth, Period, Positive, Rate, Real, Steps
+from lr_optax._core.arguments import (
+    Count,
+    Fraction,
+    Growth,
+    Interval,
+    Positive,
+    Rate,
+    Real,
+    exceeds,
+)
 from lr_optax._core.schedule import schedule
-from lr_optax._core.steps import as_float, blend, geometric, is_number, progress
+from lr_optax._core.steps import as_float, blend, geometric, is_number, turns, until
+from lr_optax.compat._shared import lengths, portions
 from lr_optax.schedules.cycles import _growing_cycles
 
 
@@ -20,23 +31,26 @@ def timm_cosine(
     step: Array,
     base_lr: Rate,
     *,
-    t_initial: Period,
+    t_initial: Interval,
     lr_min: Rate = 0.0,
     cycle_mul: Growth = 1.0,
     cycle_decay: Positive = 1.0,
     cycle_limit: Count = 1,
     k_decay: Positive = 1.0,
+    ahead: Fraction = 0.0,
 ) -> ArrayLike:
     """Cycles of half a cosine: η_min + ½(b·d^i − η_min)(1 + cos πx^k), then η_min.
 
     Args:
         base_lr: b, the peak of the first cycle, >= 0.
-        t_initial: steps of the first cycle, >= 1.
+        t_initial: steps of the first cycle, > 0; may be a fraction.
         lr_min: η_min, where every cycle ends, >= 0.
         cycle_mul: each cycle's length over the last one's, >= 1.
         cycle_decay: d > 0, each cycle's peak over the last one's.
         cycle_limit: how many cycles, >= 0.
         k_decay: k > 0; above 1 a cycle falls later.
+        ahead: how far into the first cycle step 0 is, in [0, 1] steps: what a warm-up that ends
+            between two steps leaves.
 
     Returns:
         A :class:`~lr_optax.Schedule`.
@@ -59,7 +73,8 @@ def timm_cosine(
     def falling(left: Array, gone: Array) -> shapes.Weights:
         return shapes.cosine(*shapes.delayed((left, gone), k_decay))
 
-    return _cycles(step, falling, base_lr, lr_min, t_initial, cycle_mul, cycle_decay, cycle_limit)
+    index, weights = _growing_cycles(step, t_initial, cycle_mul, ahead)
+    return _limited(falling(*weights), index, base_lr, lr_min, cycle_decay, cycle_limit)
 
 
 @schedule(name="timm.poly")
@@ -67,25 +82,28 @@ def timm_poly(
     step: Array,
     base_lr: Rate,
     *,
-    t_initial: Period,
+    t_initial: Interval,
     power: Positive = 0.5,
     lr_min: Rate = 0.0,
     cycle_mul: Growth = 1.0,
     cycle_decay: Positive = 1.0,
     cycle_limit: Count = 1,
     k_decay: Positive = 1.0,
+    ahead: Fraction = 0.0,
 ) -> ArrayLike:
     """Cycles of a power of what is left: η_min + (b·d^i − η_min)(1 − x^k)^p, then η_min.
 
     Args:
         base_lr: b, the peak of the first cycle, >= 0.
-        t_initial: steps of the first cycle, >= 1.
+        t_initial: steps of the first cycle, > 0; may be a fraction.
         power: p > 0.
         lr_min: η_min, where every cycle ends, >= 0.
         cycle_mul: each cycle's length over the last one's, >= 1.
         cycle_decay: d > 0, each cycle's peak over the last one's.
         cycle_limit: how many cycles, >= 0.
         k_decay: k > 0; above 1 a cycle falls later.
+        ahead: how far into the first cycle step 0 is, in [0, 1] steps: what a warm-up that ends
+            between two steps leaves.
 
     Returns:
         A :class:`~lr_optax.Schedule`.
@@ -108,7 +126,8 @@ def timm_poly(
     def falling(left: Array, gone: Array) -> shapes.Weights:
         return shapes.power(shapes.delayed((left, gone), k_decay), power)
 
-    return _cycles(step, falling, base_lr, lr_min, t_initial, cycle_mul, cycle_decay, cycle_limit)
+    index, weights = _growing_cycles(step, t_initial, cycle_mul, ahead)
+    return _limited(falling(*weights), index, base_lr, lr_min, cycle_decay, cycle_limit)
 
 
 @schedule(name="timm.tanh")
@@ -116,25 +135,27 @@ def timm_tanh(
     step: Array,
     base_lr: Rate,
     *,
-    t_initial: Period,
+    t_initial: Interval,
     lb: Real = -7.0,
     ub: Real = 3.0,
     lr_min: Rate = 0.0,
     cycle_mul: Growth = 1.0,
     cycle_decay: Positive = 1.0,
     cycle_limit: Count = 1,
+    ahead: Fraction = 0.0,
 ) -> ArrayLike:
     """Cycles of a falling tanh: η_min + ½(b·d^i − η_min)(1 − tanh(l + (u − l)x)), then η_min.
 
     Args:
         base_lr: b, about the peak of the first cycle, >= 0.
-        t_initial: steps of the first cycle, >= 1.
+        t_initial: steps of the first cycle, > 0; may be a fraction.
         lb: l, where on the tanh a cycle begins.
         ub: u, where it ends; the last step of a cycle is above η_min.
         lr_min: η_min, >= 0.
         cycle_mul: each cycle's length over the last one's, >= 1.
         cycle_decay: d > 0, each cycle's peak over the last one's.
         cycle_limit: how many cycles, >= 0.
+        ahead: how far into the first cycle step 0 is, in [0, 1] steps.
 
     Returns:
         A :class:`~lr_optax.Schedule`.
@@ -162,70 +183,169 @@ def timm_tanh(
         rest = blend(weights, (1 - first) / 2, (1 - last) / 2)
         return rest, blend(weights, (1 + first) / 2, (1 + last) / 2)
 
-    return _cycles(step, falling, base_lr, lr_min, t_initial, cycle_mul, cycle_decay, cycle_limit)
+    index, weights = _growing_cycles(step, t_initial, cycle_mul, ahead)
+    return _limited(falling(*weights), index, base_lr, lr_min, cycle_decay, cycle_limit)
 
 
 def _tanh(x: ArrayLike) -> Any:
     return math.tanh(x) if is_number(x) else jnp.tanh(as_float(x))
 
 
-def _cycles(
-    step: Array,
-    shape: Callable[[Array, Array], tuple[Any, Any]],
+def _limited(
+    weights: tuple[Any, Any],
+    index: Array,
     base_lr: ArrayLike,
     lr_min: ArrayLike,
-    t_initial: ArrayLike,
-    cycle_mul: ArrayLike,
     cycle_decay: ArrayLike,
     cycle_limit: ArrayLike,
 ) -> ArrayLike:
-    index, weights = _growing_cycles(step, t_initial, cycle_mul)
-    rate = blend(shape(*weights), base_lr * geometric(cycle_decay, index), lr_min)
+    """The rate in a cycle, or after the last one."""
+    rate = blend(weights, base_lr * geometric(cycle_decay, index), lr_min)
     return jnp.where(as_float(index) < as_float(cycle_limit), rate, lr_min)
 
 
-@schedule(name="timm.exp_decay")
-def timm_exp_decay(
+@schedule(name="timm.step")
+def timm_step(
     step: Array,
-    init_value: Rate,
+    base_lr: Rate,
     *,
-    decay_steps: Steps,
-    end_value: Rate = 0.0,
-    decay_ratio: Fraction = 0.1,
+    decay_t: Interval,
+    decay_rate: Positive = 1.0,
+    ahead: Fraction = 0.0,
 ) -> ArrayLike:
-    """An exponential bent to end at a given rate: η₁ + (η₀ − η₁)(r^x − r)/(1 − r), x = t/T.
+    """A drop after every so many steps, which need not be whole: b·r^⌊t/T⌋.
 
     Args:
-        init_value: η₀, the rate at step 0, >= 0.
-        decay_steps: T, steps, >= 0; at 0 the rate is ``end_value`` at once.
-        end_value: η₁, the rate from ``decay_steps`` on, >= 0.
-        decay_ratio: r, in (0, 1), what the exponential would end at by itself.
+        base_lr: b, >= 0.
+        decay_t: T, steps between drops, > 0; may be a fraction. Traced, it is what float32 holds:
+            2.4 is a little more than itself there, and the fifth drop comes after step 12.
+        decay_rate: r, the factor at each drop, > 0.
+        ahead: how far on the clock is at step 0, in [0, 1] steps.
 
     Returns:
-        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
+        A :class:`~lr_optax.Schedule`.
 
     Raises:
         TypeError, ValueError: an argument breaks its rule.
 
     Example:
-        >>> s = timm_exp_decay(0.1, decay_steps=10, decay_ratio=0.25)
-        >>> print(s(0), s(5), s(10))
-        0.1 0.0333333 0.0
+        >>> s = timm_step(0.1, decay_t=2.5, decay_rate=0.5)
+        >>> print(s(0), s(2), s(3), s(4), s(5), s(10))
+        0.1 0.1 0.05 0.05 0.025 0.00625
+
+    When to use it:
+        Through :func:`StepLRScheduler`, to reproduce a run: EfficientNet's recipe drops by 3 %
+        every 2.4 epochs.
+
+    Reference:
+        timm 1.0.31, timm.scheduler.StepLRScheduler; M. Tan, Q. V. Le, "EfficientNet: Rethinking
+        Model Scaling for Convolutional Neural Networks", 2019, arXiv:1905.11946.
+    """
+    return base_lr * geometric(decay_rate, turns(step, decay_t, ahead)[0])
+
+
+Stable = Literal["constant", "rsqrt", "power"]
+Decay = Literal["linear", "1-sqrt", "cosine", "power", "exp"]
+
+
+def _stages_fit(*, t_initial, decay_t, decay_fn, decay_ratio, **_: object) -> None:
+    if exceeds(decay_t, t_initial):
+        raise ValueError(f"`decay_t` must not exceed `t_initial`, got {decay_t} > {t_initial}")
+    named = isinstance(decay_fn, str) and decay_fn in get_args(Decay)
+    if not (named or callable(decay_fn)):
+        names = ", ".join(map(repr, get_args(Decay)))
+        raise ValueError(f"`decay_fn` must be {names} or a function, got {decay_fn!r}")
+    if exceeds(decay_ratio, np.nextafter(1, 0)):
+        raise ValueError(f"`decay_ratio` must be below 1, got {decay_ratio}")
+
+
+@schedule(check=_stages_fit, name="timm.wsd")
+def timm_wsd(
+    step: Array,
+    base_lr: Rate,
+    *,
+    t_initial: Interval,
+    decay_t: Interval,
+    lr_min: Rate = 0.0,
+    stable_fn: Stable = "constant",
+    stable_timescale: Positive = 1.0,
+    stable_power: Positive = 0.5,
+    decay_fn: Decay | Callable[[Any], ArrayLike] = "1-sqrt",
+    decay_power: Positive = 0.5,
+    decay_ratio: Positive = 0.1,
+    ahead: Fraction = 0.0,
+) -> ArrayLike:
+    """A stable phase S, and a decay f on top of it: η_min + (S(t) − η_min)·f(x).
+
+    S is b, or max(b·(1 + t/τ)^−p, η_min); x goes from 0 to 1 in the last ``decay_t`` steps. From
+    then on the rate is η_min.
+
+    Args:
+        base_lr: b, >= 0.
+        t_initial: steps of the whole, > 0; may be a fraction.
+        decay_t: steps of the decay, > 0, at most ``t_initial``; may be a fraction.
+        lr_min: η_min, >= 0.
+        stable_fn: "constant", "rsqrt", which is p = ½, or "power".
+        stable_timescale: τ, steps, > 0.
+        stable_power: p > 0, of "power".
+        decay_fn: f, which is 1 − x for "linear", 1 − √x for "1-sqrt", ½(1 + cos πx) for "cosine",
+            1 − x^q for "power", (r^x − r)/(1 − r) for "exp", or a function of x written with
+            ``jax.numpy``.
+        decay_power: q > 0, of "power".
+        decay_ratio: r, between 0 and 1, of "exp".
+        ahead: how far on the clock is at step 0, in [0, 1] steps.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or ``decay_t`` exceeds ``t_initial``.
+
+    Example:
+        >>> s = timm_wsd(0.1, t_initial=96, decay_t=16)
+        >>> print(s(0), s(80), s(84), s(96))
+        0.1 0.1 0.05 0.0
 
     When to use it:
         Through :func:`WSDLRScheduler`, to reproduce a run.
 
     Reference:
-        timm 1.0.31, timm.scheduler.WSDLRScheduler with ``decay_fn="exp"``.
+        timm 1.0.31, timm.scheduler.WSDLRScheduler.
     """
-    left, gone = progress(step, decay_steps)
-    if is_number(decay_ratio) and 0 < decay_ratio < 1:
-        log, share = math.log(decay_ratio), 1 - decay_ratio
+    stable = base_lr
+    if stable_fn != "constant":
+        time = (as_float(step) + ahead) / jnp.where(stable_timescale > 0, stable_timescale, 1)
+        stable = base_lr * (1 + time) ** (-0.5 if stable_fn == "rsqrt" else -as_float(stable_power))
+    end = _earlier(t_initial, ahead)
+    left, gone = portions(*lengths(step, _earlier(end, decay_t), end))
+    weights = {
+        "linear": shapes.linear,
+        "1-sqrt": shapes.one_minus_sqrt,
+        "cosine": shapes.cosine,
+        "power": lambda left, gone: shapes.delayed((left, gone), decay_power),
+        "exp": lambda left, gone: _bent(left, gone, decay_ratio),
+    }
+    if callable(decay_fn):
+        rest = as_float(decay_fn(gone))
+        return blend((rest, 1 - rest), jnp.maximum(stable, lr_min), lr_min)
+    return blend(weights[decay_fn](left, gone), jnp.maximum(stable, lr_min), lr_min)
+
+
+def _earlier(time: Any, by: Any) -> Any:
+    """A difference of two times, which stays whole where both are."""
+    if is_number(by) and (by == 0 or is_number(time)):
+        return time if by == 0 else time - by
+    return until(time, jnp.asarray(by))
+
+
+def _bent(left: Array, gone: Array, ratio: ArrayLike) -> shapes.Weights:
+    """An exponential decay to a ratio, bent to end at 0: (r^x − r)/(1 − r)."""
+    if is_number(ratio) and 0 < ratio < 1:
+        log, share = math.log(ratio), 1 - ratio
     else:
-        ratio = as_float(decay_ratio).clip(1e-6, 1 - 1e-6)
+        ratio = as_float(ratio).clip(1e-6, 1 - 1e-6)
         log, share = jnp.log(ratio), 1 - ratio
-    falling = decay_ratio * jnp.expm1(-left * log) / share
+    falling = ratio * jnp.expm1(-left * log) / share
     risen = -jnp.expm1(gone * log) / share
     ends = (left >= 1) | (gone >= 1)
-    weights = (jnp.where(ends, left, falling), jnp.where(ends, gone, risen))
-    return blend(weights, init_value, end_value)
+    return jnp.where(ends, left, falling), jnp.where(ends, gone, risen)
