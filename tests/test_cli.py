@@ -1,19 +1,39 @@
 """The command line, as a person calls it."""
 
 import csv
+import os
+import re
+import shlex
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 
+import jax
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from lr_optax.cli import commands
 from lr_optax.cli.app import app
+from lr_optax.cli.failures import one_line
+from lr_optax.demo import comparison
+from lr_optax.demo.digits import CHECKS, Run
+from lr_optax.inspection import plots
 
 SMALL = ["--total-steps", "80", "--seeds", "2", "--peaks", "0.02,0.1"]
 
 
 def run(*arguments):
     return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def program(*arguments, **options):
+    """The command line as a process of its own."""
+    command = [sys.executable, "-m", "lr_optax.cli", *map(str, arguments)]
+    settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+    return subprocess.run(command, check=False, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +87,17 @@ def test_compare_is_bit_identical_a_second_time(small, tmp_path):
         (["compare", "--total-steps", "41"], "`total_steps` must be a multiple of 40, got 41"),
         (["compare", "--total-steps", "40", "--schedule", "constant(0)"], "has no rate above 0"),
         (["compare", "--out", "/dev/null/x"], "cannot write into /dev/null/x"),
+        (["compare", "--out", "/proc/x"], "cannot write into /proc/x"),
+        (["compare", "--peaks", "0.1,0.10"], "--peaks must differ from each other"),
+        (["compare", *2 * ["--schedule", "constant(0.1)"]], "constant(0.1) is given twice"),
+        (["show", "constant(0.1)", "constant(.1)"], "constant(.1) is given twice"),
+        (["show", "constant(0.1)", "constant"], "constant needs its arguments: constant(value)"),
+        (["show", "constant(0.1)", "--png", "new/a.xyz"], "there are no .xyz pictures; one of"),
+        (["show", "constant(0.1)", "--png", "/proc/a.png"], "cannot write into /proc"),
+        (["show", "constant(0.1)", "--png", "/dev/full"], "cannot write /dev/full: No space left"),
+        (["show", "constant(0.1)", "--png", "."], "cannot write .: it is a folder"),
+        (["show", "constant(0.1)", "--import", "no_such"], "--import no_such: ModuleNotFoundError"),
+        (["list", "--import", "this.py"], "give a module's name, as in `import`"),
     ],
 )
 def test_bad_input_gets_one_clear_line_and_exit_code_2(arguments, message, tmp_path, monkeypatch):
@@ -76,6 +107,7 @@ def test_bad_input_gets_one_clear_line_and_exit_code_2(arguments, message, tmp_p
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert "Traceback" not in result.output
+    assert not list(tmp_path.iterdir())  # nothing was made before
 
 
 def test_show_draws_and_tabulates(tmp_path):
@@ -97,12 +129,195 @@ def test_show_warns():
     assert "! the schedule is longer than the run" in output
 
 
-def test_list_has_a_line_for_every_schedule():
+def test_list_has_a_line_for_every_schedule_with_its_arguments():
     import lr_optax
 
     output = run("list").output
     for name in lr_optax.catalogue():
-        assert name in output
+        assert f"  {name}(" in output
+    assert "  constant(value)\n      The same rate at every step" in output
+    assert not re.search("``|:func:", output)
+    families = re.findall(r"^(\w+): ", output, re.MULTILINE)
+    assert {"steps", "decay", "cycles", "warmups"} <= {*families}
+    assert len(families) == len({*families})
+
+
+def test_a_name_alone_says_how_it_is_called():
+    result = run("show", "cosine_decay", "constant")
+    assert result.exit_code == 0
+    assert result.output == (
+        "cosine_decay(init_value, *, decay_steps, end_value=0.0, exponent=1.0)\nconstant(value)\n"
+    )
+
+
+def test_version():
+    import lr_optax
+
+    assert run("--version").output == f"lr-optax {lr_optax.__version__}\n"
+
+
+COMMANDS = {
+    module.name: f"{commands.__name__}.{module.name}" for module in iter_modules(commands.__path__)
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_examples_in_help_are_calls_that_work(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(comparison, "compare", lambda *_, **options: fake(**options))
+    monkeypatch.setitem(sys.modules, "my_schedules", sys)  # a user's, imported already
+    for line in import_module(COMMANDS[name]).EXAMPLES:
+        assert line in run(name.replace("_", "-"), "--help").output
+        lr_optax, *arguments = shlex.split(line)
+        assert lr_optax == "lr-optax"
+        result = run(*(text.replace("sine(0.1, period=50)", "constant(0.1)") for text in arguments))
+        assert result.exit_code == 0, (line, result.output)
+
+
+def fake(seeds, peaks=(0.1, 0.2), total_steps=80, lost=False, **_):
+    """What a comparison returns, without the training."""
+    curves = np.ones((len(peaks), seeds, CHECKS))
+    ends = np.full((len(peaks), seeds), np.nan if lost else 0.5)
+    runs = {name: Run(curves, curves, ends, ends) for name in ("constant", "linear to zero")}
+    rows = [comparison._row(name, run, 0, list(peaks), 0.5) for name, run in runs.items()]
+    return comparison.Comparison(rows, runs, list(peaks), total_steps)
+
+
+def test_one_seed_has_no_spread(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for seeds in (1, 3):
+        monkeypatch.setattr(comparison, "compare", lambda *_, **options: fake(**options))
+        output = run("compare", "--seeds", seeds).output
+        assert ("±" in output) == (seeds > 1)
+        assert ("one seed" in output) == (seeds == 1)
+
+
+def test_what_looks_wrong_in_a_comparison_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def compare(*_, progress, **options):
+        progress(0, 4)
+        return fake(2, lost=True)
+
+    monkeypatch.setattr(comparison, "compare", compare)
+    momentum, late = (
+        "one_cycle_momentum(total_steps=2000, warmup_steps=600)",
+        "warmup(constant(0.1), warmup_steps=5000)",
+    )
+    result = run("compare", "--schedule", momentum, "--schedule", late)
+    assert f"! {momentum}: it stays between 0.85 and 0.95" in result.stderr
+    assert f"! {late}: the run does not reach the peak" in result.stderr
+    assert "! the loss is no number, at every peak: constant, linear to zero" in result.stdout
+
+
+def test_a_picture_without_an_ending_says_what_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "wrote noext (png)" in run("show", "constant(0.1)", "--png", "noext").output
+    assert Path("noext").read_bytes().startswith(b"\x89PNG")
+
+
+def test_several_schedules_share_a_picture_with_a_legend(tmp_path):
+    svg = tmp_path / "both.svg"
+    texts = "constant(0.1)", "linear(0.1, transition_steps=1000)"
+    with plots_with_text():
+        assert run("show", *texts, "--png", svg).exit_code == 0
+    assert all(f">{text}<" in svg.read_text() for text in texts)
+
+
+def plots_with_text():
+    import matplotlib as mpl
+
+    return mpl.rc_context({"svg.fonttype": "none"})
+
+
+def test_the_longest_run_is_shown_from_a_sample():
+    text = (
+        "join((constant(0.01), linear(0.1, transition_steps=1000000000)), boundaries=(1234567890,))"
+    )
+    result = run("show", text, "--total-steps", 2**31 - 1)
+    assert result.exit_code == 0
+    assert "the rate jumps up at step 1234567890, to 0.1" in result.output
+    assert "2147483647" in result.output
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "out of memory: ask for fewer steps, seeds or peaks"),
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "out of memory: ask"),
+        (RuntimeError("two\nlines. And more"), "RuntimeError: two lines (test_cli.py, line "),
+    ],
+)
+def test_what_nobody_foresaw_is_one_line_too(error, line, monkeypatch, tmp_path):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(plots, "overview", fail)
+    result = run("show", "constant(0.1)", "--png", tmp_path / "a.png")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"lr-optax: {line}")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_missing_extra_is_named():
+    error = ModuleNotFoundError("No module named 'matplotlib'")
+    error.add_note('Pictures need matplotlib: pip install "lr_optax[plot]"')
+    assert one_line(error).endswith('(Pictures need matplotlib: pip install "lr_optax[plot]")')
+
+
+MINE = '''
+import jax.numpy as jnp
+from lr_optax import schedule
+
+@schedule
+def sine(step, peak_value, *, period):
+    """A sine, with a mark: :func:`lr_optax.cyclical`."""
+    return peak_value * jnp.sin(jnp.pi * step / period) ** 2
+
+@schedule
+def broken(step, value):
+    return undefined * value
+'''
+
+
+def test_a_users_schedules_are_known_by_name(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    shown = program("show", "sine(0.1, period=100)", "--import", "mine", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "50    0.1" in shown.stdout
+    unknown = program("show", "sine(0.1, period=100)", cwd=tmp_path)
+    assert "there is no schedule 'sine'" in unknown.stderr
+    listed = program("list", "--import", "mine", cwd=tmp_path)
+    assert "mine:\n  broken(value)\n  sine(peak_value, *, period)\n      A sine, with a mark: " in (
+        listed.stdout
+    )
+    broken = program("show", "broken(1)", "--import", "mine", cwd=tmp_path)
+    assert (
+        broken.stderr == "lr-optax: NameError: name 'undefined' is not defined (mine.py, line 12)\n"
+    )
+    assert broken.returncode == 2
+
+
+def test_ascii_terminals_and_narrow_ones(tmp_path):
+    settings = os.environ | {"PYTHONIOENCODING": "ascii", "COLUMNS": "40"}
+    shown = program("show", "cosine_decay(0.1, decay_steps=900)", env=settings)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.isascii()
+    assert "######" in shown.stdout
+    table = shown.stdout.splitlines()[1:]
+    assert max(map(len, table[:15])) <= 40
+    listed = program("list", env=settings)
+    assert listed.returncode == 0, listed.stderr
+    assert "eta(t) = " in listed.stdout
+    assert "?" not in listed.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["show", "constant(0.1)"]])
+def test_a_full_disk_is_one_line(arguments):
+    with Path("/dev/full").open("w") as full:
+        result = program(*arguments, stdout=full)
+    assert result.returncode == 2
+    assert result.stderr == "lr-optax: No space left on device\n"
 
 
 def test_help_answers_without_jax():

@@ -65,7 +65,7 @@ def _say_version(*, value: bool) -> None:
     if value:
         import lr_optax
 
-        typer.echo(f"lr-optax {lr_optax.__version__}")
+        print(f"lr-optax {lr_optax.__version__}")
         raise typer.Exit
 
 

@@ -17,7 +17,8 @@ def one_line(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> list[str]:
-    if notes := getattr(error, "__notes__", None):
-        return [f"({' '.join(notes)})"]
+    if isinstance(error, ImportError):
+        return [f"({note})" for note in getattr(error, "__notes__", ())]  # which extra has it
     frames = traceback.extract_tb(error.__traceback__)
-    return [f"({Path(frames[-1].filename).name}, line {frames[-1].lineno})"] if frames else []
+    theirs = [frame for frame in frames if "site-packages" not in frame.filename]
+    return [f"({Path(frame.filename).name}, line {frame.lineno})" for frame in theirs[-1:]]

@@ -22,6 +22,7 @@ _PLAIN = {
 def any_encoding() -> None:
     """Let every character be printed: one that the terminal does not know as one like it."""
     codecs.register_error("lookalike", _plain)
+    sys.stdout, sys.stderr = (stream or io.StringIO() for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="lookalike")

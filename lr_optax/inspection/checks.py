@@ -194,7 +194,8 @@ def _jumps(view: _View) -> Iterator[str]:
         to = rates_at(view.schedule, np.array(jumps[0]))
         yield f"the rate jumps up at step {jumps[0]}, to {to:.3g}"
     elif jumps:
-        yield f"the rate jumps up {len(jumps)} times, first at step {jumps[0]}"
+        seen = "" if len(view.steps) == view.total else "at least "
+        yield f"the rate jumps up {seen}{len(jumps)} times, first at step {jumps[0]}"
 
 
 def _jump_steps(view: _View) -> list[int]:

@@ -30,7 +30,9 @@ def command(
     total_steps: Annotated[
         int, typer.Option(min=1, max=2**31 - 1, help="Optimizer steps, a multiple of 40.")
     ] = 2000,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs for every strategy and peak.")] = 8,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Runs for every strategy and peak.")
+    ] = 8,
     peaks: Annotated[
         str, typer.Option(help="Highest rates to try.")
     ] = "0.005,0.01,0.02,0.035,0.05,0.1,0.2,0.5",

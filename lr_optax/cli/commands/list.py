@@ -6,8 +6,6 @@ import shutil
 import sys
 import textwrap
 
-import typer
-
 from lr_optax.cli.reading import Imports, import_modules
 
 EXAMPLES = ("lr-optax list", "lr-optax list --import my_schedules")
@@ -35,7 +33,7 @@ def command(imports: Imports = None) -> None:
     for family, lines in sorted(families.items()):
         title = first_line(sys.modules[family].__doc__)
         name = family.removeprefix("lr_optax.schedules.")
-        typer.echo("\n".join([textwrap.fill(f"{name}: {title}", width), *lines, ""]))
+        print("\n".join([textwrap.fill(f"{name}: {title}", width), *lines, ""]))
 
 
 def first_line(docstring: str | None) -> str:

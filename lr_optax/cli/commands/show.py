@@ -37,7 +37,7 @@ def command(
     """See schedules: a small picture, key points, and what looks wrong."""
     import_modules(imports)
     if all(calls := [signature(text) for text in texts]):
-        typer.echo("\n".join(map(str, calls)))
+        print("\n".join(map(str, calls)))
         return
     schedules = read(texts)
 
