@@ -32,6 +32,7 @@ from lr_optax import (
     warmup_stable_decay,
 )
 from lr_optax._core import shapes
+from lr_optax._core.steps import Progress
 
 STEPS = np.arange(200)
 
@@ -190,7 +191,7 @@ def test_every_shape_has_a_name_and_falls():
     assert set(typing.get_args(shapes.Shape)) == {*shapes.SHAPES, "exponential", "inverse"}
     x = jnp.linspace(0, 1, 101)
     for name, shape in shapes.SHAPES.items():
-        falling, risen = shape(x[::-1], x)
+        falling, risen = shape(Progress(x[::-1], x))
         np.testing.assert_allclose(falling + risen, 1, rtol=1e-6, err_msg=name)
         assert falling[0] == 1
         assert falling[-1] == 0

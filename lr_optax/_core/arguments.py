@@ -106,8 +106,11 @@ Number = float | jax.Array | np.ndarray
 Real = Annotated[Number, Rule("a finite number", np.isfinite)]
 """Any real number."""
 
-Rate = Annotated[Number, Rule("a finite number >= 0", _at_least(0, whole=False))]
-"""A learning rate, or another quantity that cannot be negative."""
+NonNegative = Annotated[Number, Rule("a finite number >= 0", _at_least(0, whole=False))]
+"""A quantity that cannot be negative."""
+
+Rate = NonNegative
+"""A learning rate."""
 
 Positive = Annotated[Number, Rule("a finite number > 0", lambda x: np.isfinite(x) & (x > 0))]
 """What something is multiplied by, or raised to."""

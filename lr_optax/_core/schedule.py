@@ -9,7 +9,7 @@ import functools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
-from typing import Any, Concatenate, Never, ParamSpec, final, get_args, overload
+from typing import Any, Concatenate, Never, ParamSpec, Protocol, final, get_args, overload
 
 import jax
 import jax.numpy as jnp
@@ -223,6 +223,7 @@ class Kind:
             return self.make(*args, **kwargs)
 
         factory.kind = self  # type: ignore[attr-defined]
+        factory.formula = formula  # type: ignore[attr-defined]
         factory.__signature__ = self.parameters.signature  # type: ignore[attr-defined]
         self.factory = factory
 
@@ -263,14 +264,28 @@ class Kind:
                 yield f"{keyword}{to_text(values[name])}"
 
 
+class Factory(Protocol[P]):
+    """A function that makes schedules of one kind.
+
+    Attributes:
+        formula: the function of step and hyperparameters that it was made from. A formula calls
+            another's with what its own schedule has checked already.
+    """
+
+    @property
+    def formula(self) -> Callable[Concatenate[Array, P], ArrayLike]: ...
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Schedule: ...
+
+
 @overload
-def schedule(formula: Callable[Concatenate[Array, P], ArrayLike]) -> Callable[P, Schedule]: ...
+def schedule(formula: Callable[Concatenate[Array, P], ArrayLike]) -> Factory[P]: ...
 
 
 @overload
 def schedule(
     *, check: Callable[..., None] | None = None, name: str | None = None
-) -> Callable[[Callable[Concatenate[Array, P], ArrayLike]], Callable[P, Schedule]]: ...
+) -> Callable[[Callable[Concatenate[Array, P], ArrayLike]], Factory[P]]: ...
 
 
 def schedule(

@@ -14,7 +14,7 @@ once" where a phase has to end.
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import jax
 import jax.numpy as jnp
@@ -83,6 +83,25 @@ def as_length(length: Any) -> Any:
     return jnp.asarray(length.clip(low, high), integer)
 
 
+def at_least(value: Any, low: float) -> Any:
+    """``max(value, low)``, of a tracer too."""
+    return max(value, low) if is_number(value) else jnp.maximum(value, low)
+
+
+def at_most(value: Any, high: float) -> Any:
+    """``min(value, high)``, of a tracer too."""
+    return min(value, high) if is_number(value) else jnp.minimum(value, high)
+
+
+def safe_sqrt(value: ArrayLike) -> Any:
+    """The root of a number >= 0; 0 for less, with a slope of 0 there instead of infinity."""
+    if is_number(value):
+        return math.sqrt(max(value, 0))
+    value = as_float(value)
+    positive = value > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, value, 1)), 0)
+
+
 def later(begin: Any, length: Any) -> Any:
     """``begin + length`` for two lengths >= 0; a sum beyond what a step can be saturates."""
     if is_number(begin) and is_number(length):
@@ -97,7 +116,7 @@ def later(begin: Any, length: Any) -> Any:
     return begin + jnp.minimum(length, top - begin)
 
 
-def until(length: ArrayLike, step: Array) -> Array:
+def until(step: Array, length: ArrayLike) -> Array:
     """``length - step``, without rounding before the difference is taken."""
     if isinstance(length, int) and _is_whole(step) and length > (top := _top(step.dtype)):
         return as_float(length - top) + as_float(top - step)
@@ -105,7 +124,7 @@ def until(length: ArrayLike, step: Array) -> Array:
     return length - step
 
 
-def since(begin: ArrayLike, step: Array) -> Array:
+def since(step: Array, begin: ArrayLike) -> Array:
     """The clock of a phase that begins at ``begin``: ``step - begin``, 0 before it, saturating."""
     if isinstance(begin, int) and _is_whole(step):
         begin = min(max(begin, -_top(step.dtype)), _top(step.dtype))
@@ -117,28 +136,39 @@ def since(begin: ArrayLike, step: Array) -> Array:
 
 def phase(step: Array, begin: ArrayLike, end: ArrayLike | None) -> Array:
     """The clock of a phase, stopped at both ends, so that nothing runs where it is not used."""
-    clock = since(begin, step)
+    clock = since(step, begin)
     if end is None or (isinstance(end, int) and _is_whole(clock) and end > _top(clock.dtype)):
         return clock
-    return jnp.minimum(*_together(clock, until(end, as_step(begin))))
+    return jnp.minimum(*_together(clock, until(as_step(begin), end)))
 
 
-def progress(step: Array, length: ArrayLike) -> tuple[Array, Array]:
-    """How much of a phase is left and how much is gone: two numbers in [0, 1].
+class Progress(NamedTuple):
+    """How much of a phase is left and how much is gone, or of the values it leads from and to.
+
+    Two numbers in [0, 1] that add up to 1. Each is computed by itself, since the smaller one has
+    no digits left in ``1 - larger``: at the last step of a million, 1 - 0.999999 is off by 1.3 % in
+    float32, which 1 / 1000000 is not.
+    """
+
+    left: Array
+    gone: Array
+
+
+def progress(step: Array, length: ArrayLike) -> Progress:
+    """The progress of a phase, from whole steps.
 
     Exactly (1, 0) at step 0 and (0, 1) from ``length`` on; a phase of length 0 is over at once.
-    Both are computed from whole steps, since ``1 - gone`` has no digits left near the end.
     """
-    ahead = until(length, step)
+    ahead = until(step, length)
     over = ahead <= 0
     span = jnp.where(over, 1, as_float(length))
     left = jnp.where(step <= 0, 1, jnp.minimum(as_float(ahead) / span, 1))
     gone = jnp.minimum(as_float(step) / span, 1)
-    return jnp.where(over, 0, left), jnp.where(over, 1, gone)
+    return Progress(jnp.where(over, 0, left), jnp.where(over, 1, gone))
 
 
-def blend(weights: tuple[Array, Array], init_value: ArrayLike, end_value: ArrayLike) -> ArrayLike:
-    """``init_value`` where the weights are (1, 0), ``end_value`` where they are (0, 1)."""
+def blend(weights: Progress, init_value: ArrayLike, end_value: ArrayLike) -> ArrayLike:
+    """``init_value`` where the progress is (1, 0), ``end_value`` where it is (0, 1)."""
     falling, risen = weights
     # XLA would not drop a product with 0, nor the half of the shape that only it needs.
     if is_number(end_value) and end_value == 0:
@@ -156,9 +186,7 @@ def cycle(step: Array, period: ArrayLike) -> tuple[Array, Array]:
     return jnp.divmod(step, jnp.maximum(period, 1))
 
 
-def turns(
-    step: Array, period: ArrayLike, ahead: ArrayLike = 0.0
-) -> tuple[Array, tuple[Array, Array]]:
+def turns(step: Array, period: ArrayLike, ahead: ArrayLike = 0.0) -> tuple[Array, Progress]:
     """Which cycle ``step + ahead`` is in, and what is left and gone of it, as shares of it.
 
     A known period, and a known lead, may be fractions of a step: a cycle then begins at the very
@@ -174,12 +202,10 @@ def turns(
     period = as_float(period)
     period = jnp.where(period > 0, period, 1)
     index, position = jnp.divmod(as_float(step) + ahead, period)
-    return index, ((period - position) / period, position / period)
+    return index, Progress((period - position) / period, position / period)
 
 
-def _long_division(
-    step: Array, period: Fraction, ahead: Fraction
-) -> tuple[Array, tuple[Array, Array]]:
+def _long_division(step: Array, period: Fraction, ahead: Fraction) -> tuple[Array, Progress]:
     """``(step + ahead) / period`` to 96 binary places, 32 of them at a time.
 
     The quotient is never rounded to a whole number that it does not reach: a double has 53 places.
@@ -198,7 +224,7 @@ def _long_division(
     _, low, high = words
     gone = as_float(high) * 2.0**-32 + as_float(low) * 2.0**-64
     left = as_float(~high) * 2.0**-32 + as_float(~low) * 2.0**-64
-    return (carried + whole).astype(int), (left, gone)
+    return (carried + whole).astype(int), Progress(left, gone)
 
 
 def _upper_half(a: Array, b: np.uint32) -> Array:
@@ -258,7 +284,7 @@ def geometric(rate: ArrayLike, n: Array, d: ArrayLike = 1) -> Array:
     fraction comes from integer arithmetic that wraps around, so no digit is lost for any n.
     """
     if is_number(rate) and is_number(d):
-        return _exp2(math.log2(rate) / max(d, 1), n)
+        return _exp2(n, math.log2(rate) / max(d, 1))
     rate, exponent = as_float(rate), as_float(n) / jnp.maximum(as_float(d), 1)
     positive = rate > 0
     power = _exp(exponent * jnp.log(jnp.where(positive, rate, 1)))
@@ -268,7 +294,7 @@ def geometric(rate: ArrayLike, n: Array, d: ArrayLike = 1) -> Array:
 def exponential(rate: ArrayLike, n: Array, d: ArrayLike = 1) -> Array:
     """``exp(rate * n / d)`` for n >= 0, accurate however large n is, as :func:`geometric`."""
     if is_number(rate) and is_number(d):
-        return _exp2(rate / math.log(2) / max(d, 1), n)
+        return _exp2(n, rate / math.log(2) / max(d, 1))
     return _exp(as_float(rate) * as_float(n) / jnp.maximum(as_float(d), 1))
 
 
@@ -286,24 +312,52 @@ def _largest() -> float:
     return float(jnp.finfo(default_float()).max)
 
 
-def _exp2(turns: float, n: Array) -> Array:
-    """``2 ** (n * turns)``, with ``turns`` in double precision."""
-    if not _is_whole(n) or default_float() != np.float32:
+def can_wrap(n: Array) -> bool:
+    """Whether :func:`wrapped` is for these numbers: in float64 a product with them has digits."""
+    return _is_whole(n) and default_float() == np.float32
+
+
+def wrapped(n: Array, turns: float) -> tuple[Array, Array]:
+    """``n * turns`` without its whole part, for whole n >= 0 and a rate in double precision.
+
+    The fraction of ``turns`` is cut into 2⁻³² and a rest. Counted in 2⁻³², the product is one of
+    integers modulo 2³², whose overflow is the whole part that does not matter: it is exact for
+    every n, where a float32 has lost the fraction by n = 2²⁴. What the rest adds is below ½.
+
+    Returns:
+        The fraction as a uint32 in units of 2⁻³², and what has to be added to it as a float.
+    """
+    high, low = divmod(turns % 1 * 2**32, 1)
+    return n.astype(jnp.uint32) * np.uint32(high), as_float(n) * (low * 2.0**-32)
+
+
+def nearest_turn(turns: Any) -> Any:
+    """What a number of turns leaves to whole ones, in [-½, ½]."""
+    return turns - jnp.round(turns)
+
+
+def _exp2(n: Array, turns: float) -> Array:
+    """``2 ** (n * turns)``, with ``turns`` in double precision.
+
+    The exponent is split into a whole and a fractional part. :func:`wrapped` gives the fraction
+    to the last digit. The whole part is then the rounded difference to a coarse product: that
+    one is off by less than a half as long as the power is not 0 or infinity in float32.
+    """
+    if not can_wrap(n):
         return jnp.exp2(jnp.minimum(as_float(n) * turns, math.log2(_largest()) - 1))
     size, sign = abs(turns), math.copysign(1.0, turns)
-    high, low = divmod(size % 1 * 2**32, 1)
-    wrapped = n.astype(jnp.uint32) * np.uint32(high)
-    count = as_float(n)
-    fraction = as_float(wrapped) * 2.0**-32 + count * (low * 2.0**-32)
-    whole = jnp.round(jnp.minimum(count * size, 512.0) - fraction)
+    bits, rest = wrapped(n, size)
+    fraction = as_float(bits) * 2.0**-32 + rest
+    whole = jnp.round(jnp.minimum(as_float(n) * size, 512.0) - fraction)
     exponent = (sign * whole).astype(jnp.int32)
-    # Built from its bits, since exp2 of a whole number is not exact; subnormals become 0.
+    # 2^whole is built from its bits, since exp2 of a whole number is not exact, and a staircase
+    # of halves should be one. Below the exponents of normal numbers it is 0.
     power = lax.bitcast_convert_type((exponent.clip(-126, 127) + 127) << 23, jnp.float32)
     return jnp.exp2(sign * fraction) * jnp.where(exponent < -126, 0.0, power)
 
 
-def noise(seed: ArrayLike, step: Array) -> Array:
-    """A standard normal number for each seed and step: a hash, where jax.random runs a loop."""
+def noise(step: Array, seed: ArrayLike) -> Array:
+    """A standard normal number for each step and seed: a hash, where jax.random runs a loop."""
     seed = jnp.asarray(seed % 2**32 if isinstance(seed, int) else seed, jnp.uint32)
     bits = _hash(step.astype(jnp.uint32) ^ _hash(seed)) >> 9
     return math.sqrt(2) * lax.erf_inv((as_float(bits) + 0.5) * 2.0**-22 - 1)

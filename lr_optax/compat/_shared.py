@@ -15,7 +15,17 @@ from jax.typing import ArrayLike
 from lr_optax._core import shapes
 from lr_optax._core.arguments import Positive, Rate, Span, exceeds
 from lr_optax._core.schedule import Schedule, schedule
-from lr_optax._core.steps import as_float, blend, cycle, default_float, is_number, until
+from lr_optax._core.steps import (
+    Progress,
+    as_float,
+    blend,
+    can_wrap,
+    cycle,
+    is_number,
+    nearest_turn,
+    until,
+    wrapped,
+)
 from lr_optax.schedules.combine import join, shift
 from lr_optax.schedules.decay import linear
 
@@ -29,16 +39,6 @@ def warmed_up(schedule: Schedule, base_lr: Any, warmup_steps: Any, start: Any = 
 def running(schedule: Schedule, steps: Any) -> Schedule:
     """A schedule whose clock stands at ``steps`` when it begins."""
     return shift(schedule, steps=-steps)
-
-
-def at_least(low: float, value: Any) -> Any:
-    """``max(low, value)``, of a tracer too."""
-    return max(low, value) if is_number(value) else jnp.maximum(low, value)
-
-
-def at_most(high: float, value: Any) -> Any:
-    """``min(high, value)``, of a tracer too."""
-    return min(high, value) if is_number(value) else jnp.minimum(high, value)
 
 
 def ordered(function: str, **pair: Any) -> None:
@@ -79,9 +79,9 @@ def warn(text: str) -> None:
 def elapsed(step: Array, begin: ArrayLike) -> Array:
     """``step - begin``, negative before; ``begin`` may lie between two steps, or before step 0."""
     if not is_number(begin):
-        return -as_float(until(begin, step))
+        return -as_float(until(step, begin))
     whole = math.floor(begin)
-    return -as_float(until(whole, step)) - (begin - whole)
+    return -as_float(until(step, whole)) - (begin - whole)
 
 
 def lengths(step: Array, begin: ArrayLike, end: ArrayLike) -> tuple[Array, Array]:
@@ -89,11 +89,10 @@ def lengths(step: Array, begin: ArrayLike, end: ArrayLike) -> tuple[Array, Array
     return jnp.maximum(-elapsed(step, end), 0), jnp.maximum(elapsed(step, begin), 0)
 
 
-def portions(left: Array, gone: Array) -> tuple[Array, Array]:
+def portions(left: Array, gone: Array) -> Progress:
     """Lengths as shares of the phase, like :func:`progress`; without any the phase is over."""
-    lasts = left + gone > 0
-    left, gone = shapes.shares(left, gone)
-    return left, jnp.where(lasts, gone, 1)
+    share = shapes.shares(left, gone)
+    return share._replace(gone=jnp.where(left + gone > 0, share.gone, 1))
 
 
 @schedule(name="compat.leg")
@@ -107,9 +106,6 @@ def leg(step: Array, init_value: Rate, *, end_value: Rate, end: Span) -> ArrayLi
 
     Returns:
         A :class:`~lr_optax.Schedule`.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = leg(0.0, end_value=0.1, end=2.5)
@@ -139,9 +135,6 @@ def cosine_wave(
     Returns:
         A :class:`~lr_optax.Schedule`.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = cosine_wave(0.1, half_period=10)
         >>> print(s(0), s(5), s(10), s(15), s(20))
@@ -156,15 +149,15 @@ def cosine_wave(
         get_cosine_schedule_with_warmup.
     """
     left = _distance_from_trough(step, half_period)
-    return blend(shapes.cosine(left, 1 - left), init_value, end_value)
+    return blend(shapes.cosine(Progress(left, 1 - left)), init_value, end_value)
 
 
 def _distance_from_trough(step: Array, half_period: ArrayLike) -> Array:
     """A zigzag: 1 at step 0, 0 after half a period, 1 again after a whole one."""
     if is_number(half_period) and half_period == math.floor(half_period) > 0:
         _, position = cycle(step, 2 * int(half_period))
-        return jnp.abs(as_float(until(int(half_period), position))) / half_period
-    if is_number(half_period) and half_period > 0 and _wraps(step):
+        return jnp.abs(as_float(until(position, int(half_period)))) / half_period
+    if is_number(half_period) and half_period > 0 and can_wrap(step):
         turns = _turns_from_half(step, 1 / (2 * half_period))
     else:
         half_period = as_float(half_period)
@@ -172,14 +165,9 @@ def _distance_from_trough(step: Array, half_period: ArrayLike) -> Array:
     return 2 * jnp.abs(turns)
 
 
-def _wraps(step: Array) -> bool:
-    return jnp.issubdtype(step.dtype, jnp.integer) and default_float() == np.float32
-
-
 def _turns_from_half(step: Array, rate: float) -> Array:
-    """``step * rate - ½`` less its nearest whole number: integers that wrap lose no digits."""
-    high, low = divmod(rate % 1 * 2**32, 1)
-    wrapped = step.astype(jnp.uint32) * np.uint32(high) + np.uint32(2**31)
-    turns = as_float(lax.bitcast_convert_type(wrapped, jnp.int32)) * 2.0**-32
-    turns = turns + as_float(step) * (low * 2.0**-32)
-    return turns - jnp.round(turns)
+    """``step * rate - ½`` less its nearest whole number."""
+    bits, rest = wrapped(step, rate)
+    # As a signed number it is smallest where the wave turns, and has the most digits there.
+    signed = lax.bitcast_convert_type(bits + np.uint32(2**31), jnp.int32)
+    return nearest_turn(as_float(signed) * 2.0**-32 + rest)

@@ -25,6 +25,7 @@ from lr_optax._core.arguments import (
     Count,
     Fraction,
     Growth,
+    NonNegative,
     Period,
     Positive,
     Rate,
@@ -35,8 +36,7 @@ from lr_optax._core.arguments import (
 )
 from lr_optax._core.schedule import Schedule
 from lr_optax._core.signature import validated
-from lr_optax._core.steps import is_number
-from lr_optax.compat._shared import at_least, at_most
+from lr_optax._core.steps import at_least, at_most, is_number
 from lr_optax.feedback.plateau import reduce_on_plateau
 from lr_optax.feedback.policy import whole
 from lr_optax.schedules.anytime import exponential_decay, inverse_time_decay
@@ -67,9 +67,6 @@ def ExponentialDecay(
     Returns:
         A :func:`lr_optax.exponential_decay`.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = ExponentialDecay(0.1, decay_steps=1000, decay_rate=0.96, staircase=True)
         >>> print(s(0), s(999), s(1000))
@@ -85,7 +82,11 @@ def ExponentialDecay(
 
 @validated
 def InverseTimeDecay(
-    initial_learning_rate: Rate, decay_steps: Period, decay_rate: Rate, *, staircase: bool = False
+    initial_learning_rate: Rate,
+    decay_steps: Period,
+    decay_rate: NonNegative,
+    *,
+    staircase: bool = False,
 ) -> Schedule:
     """The inverse of time: η(t) = b/(1 + r·t/T).
 
@@ -97,9 +98,6 @@ def InverseTimeDecay(
 
     Returns:
         A :func:`lr_optax.inverse_time_decay`.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = InverseTimeDecay(0.1, decay_steps=10, decay_rate=1.0)
@@ -128,7 +126,7 @@ def PiecewiseConstantDecay(boundaries: Boundaries, values: Rates) -> Schedule:
         A :func:`lr_optax.piecewise_constant`, whose boundaries lie one step later.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or the numbers do not match.
+        ValueError: the numbers do not match.
 
     Example:
         >>> s = PiecewiseConstantDecay([3, 6], [1.0, 0.1, 0.01])
@@ -164,9 +162,6 @@ def PolynomialDecay(
 
     Returns:
         A :func:`lr_optax.polynomial`, or a :func:`lr_optax.polynomial_cycles`.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = PolynomialDecay(1.0, decay_steps=4, end_learning_rate=0.1, cycle=True)
@@ -208,9 +203,6 @@ def CosineDecay(
     Returns:
         A :func:`lr_optax.cosine_decay`, or a :func:`lr_optax.warmup` of one.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = CosineDecay(0.0, decay_steps=6, alpha=0.1, warmup_target=1.0, warmup_steps=2)
         >>> print(s(0), s(1), s(2), s(5), s(8))
@@ -245,9 +237,6 @@ def CosineDecayRestarts(
 
     Returns:
         A :func:`lr_optax.cosine_annealing`, on top of a constant if there is a floor.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = CosineDecayRestarts(1.0, first_decay_steps=2, m_mul=0.5, alpha=0.1)
@@ -284,7 +273,7 @@ def ReduceLROnPlateau(
     patience: Count = 10,
     *,
     mode: Literal["auto", "min", "max"] = "auto",
-    min_delta: Rate = 0.0001,
+    min_delta: NonNegative = 0.0001,
     cooldown: Count = 0,
     min_lr: Rate = 0.0,
 ) -> optax.GradientTransformationExtraArgs:
@@ -311,7 +300,7 @@ def ReduceLROnPlateau(
         A :func:`lr_optax.reduce_on_plateau`.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or the metric's name does not tell.
+        ValueError: the metric's name does not tell.
 
     Example:
         >>> tx = ReduceLROnPlateau(0.1, factor=0.5, patience=2)
@@ -326,12 +315,12 @@ def ReduceLROnPlateau(
     """
     tx = reduce_on_plateau(
         factor,
-        patience=at_least(0, patience - 1),
+        patience=at_least(patience - 1, 0),
         threshold=min_delta,
         threshold_mode="abs",
         mode=_direction(monitor) if mode == "auto" else mode,
-        cooldown=at_least(0, cooldown - 1),
-        min_scale=at_most(1.0, min_lr / base_lr),
+        cooldown=at_least(cooldown - 1, 0),
+        min_scale=at_most(min_lr / base_lr, 1.0),
         eps=0.0,
     )
 

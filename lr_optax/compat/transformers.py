@@ -36,6 +36,7 @@ from lr_optax._core import shapes
 from lr_optax._core.arguments import (
     Count,
     Fraction,
+    NonNegative,
     Period,
     Positive,
     Rate,
@@ -46,15 +47,8 @@ from lr_optax._core.arguments import (
 )
 from lr_optax._core.schedule import Schedule, schedule
 from lr_optax._core.signature import validated
-from lr_optax._core.steps import as_float, is_number, progress, until
-from lr_optax.compat._shared import (
-    at_least,
-    at_most,
-    cosine_wave,
-    running,
-    speaking_for,
-    warmed_up,
-)
+from lr_optax._core.steps import Progress, as_float, at_least, at_most, is_number, progress, until
+from lr_optax.compat._shared import cosine_wave, running, speaking_for, warmed_up
 from lr_optax.compat.torch import ReduceLROnPlateau
 from lr_optax.feedback import greedy
 from lr_optax.schedules.anytime import inverse_sqrt_decay
@@ -72,9 +66,6 @@ def get_constant_schedule(base_lr: Rate) -> Schedule:
 
     Returns:
         A :func:`lr_optax.constant`.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> print(get_constant_schedule(0.1)(5))
@@ -96,9 +87,6 @@ def get_constant_schedule_with_warmup(base_lr: Rate, num_warmup_steps: Steps) ->
 
     Returns:
         A :func:`lr_optax.join`.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = get_constant_schedule_with_warmup(0.1, num_warmup_steps=10)
@@ -124,9 +112,6 @@ def get_linear_schedule_with_warmup(
 
     Returns:
         A :func:`lr_optax.join`.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = get_linear_schedule_with_warmup(0.1, 10, 110)
@@ -162,7 +147,7 @@ def get_polynomial_decay_schedule_with_warmup(
         A :func:`lr_optax.join`.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or ``lr_end`` is not below ``base_lr``.
+        ValueError: ``lr_end`` is not below ``base_lr``.
 
     Example:
         >>> s = get_polynomial_decay_schedule_with_warmup(0.1, 10, 110, lr_end=0.0, power=2.0)
@@ -195,9 +180,6 @@ def get_inverse_sqrt_schedule(
 
     Returns:
         A :func:`lr_optax.join`.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = get_inverse_sqrt_schedule(0.1, num_warmup_steps=100)
@@ -291,17 +273,17 @@ def _rise(form: Form, low: Any, high: Any, steps: Any) -> Schedule:
 
 def _fall(form: Form, high: Any, low: Any, steps: Any, num_cycles: Any) -> Schedule:
     if form == "cosine":
-        half = at_least(1, steps) / (2 * num_cycles)
+        half = at_least(steps, 1) / (2 * num_cycles)
         return cosine_wave(high, half_period=half, end_value=low)
     return shaped_decay(high, decay_steps=steps, end_value=low, shape=form)
 
 
 def _rest(whole: Any, begun: Any) -> Any:
-    return at_least(0, whole - begun)
+    return at_least(whole - begun, 0)
 
 
 def _wave(base_lr: Any, whole: Any, begun: Any, num_cycles: Any, low: Any = 0.0) -> Schedule:
-    half_period = at_least(1, whole - begun) / (2 * num_cycles)
+    half_period = at_least(whole - begun, 1) / (2 * num_cycles)
     return cosine_wave(base_lr, half_period=half_period, end_value=low)
 
 
@@ -319,9 +301,6 @@ def get_cosine_schedule_with_warmup(
 
     Returns:
         A :func:`lr_optax.join`.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = get_cosine_schedule_with_warmup(0.1, 10, 110)
@@ -350,9 +329,6 @@ def get_cosine_with_hard_restarts_schedule_with_warmup(
     Returns:
         A :func:`lr_optax.join`.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = get_cosine_with_hard_restarts_schedule_with_warmup(0.1, 10, 110, num_cycles=2)
         >>> print(s(10), s(35), s(60), s(85), s(110))
@@ -361,7 +337,7 @@ def get_cosine_with_hard_restarts_schedule_with_warmup(
     Reference:
         Transformers 5.23, transformers.get_cosine_with_hard_restarts_schedule_with_warmup.
     """
-    length = at_least(1, num_training_steps - num_warmup_steps)
+    length = at_least(num_training_steps - num_warmup_steps, 1)
     cycles = transformers_cosine_restarts(base_lr, decay_steps=length, num_cycles=num_cycles)
     return warmed_up(cycles, base_lr, num_warmup_steps)
 
@@ -380,9 +356,6 @@ def transformers_cosine_restarts(
     Returns:
         A :class:`~lr_optax.Schedule`.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = transformers_cosine_restarts(0.1, decay_steps=10, num_cycles=2)
         >>> print(s(0), s(5), s(10))
@@ -395,16 +368,16 @@ def transformers_cosine_restarts(
     Reference:
         Transformers 5.23, transformers.get_cosine_with_hard_restarts_schedule_with_warmup.
     """
-    falling, _ = shapes.cosine(*_in_cycle(step, decay_steps, num_cycles))
-    return jnp.where(until(decay_steps, step) > 0, init_value * falling, 0)
+    falling, _ = shapes.cosine(_in_cycle(step, decay_steps, num_cycles))
+    return jnp.where(until(step, decay_steps) > 0, init_value * falling, 0)
 
 
-def _in_cycle(step: Array, length: Period, cycles: Period) -> tuple[Array, Array]:
+def _in_cycle(step: Array, length: Period, cycles: Period) -> Progress:
     """What is left and gone of one of several cycles that share a length."""
     exact = isinstance(length, int) and isinstance(cycles, int) and max(length, cycles) < 2**30
     if not (exact and jnp.issubdtype(step.dtype, jnp.integer)):
         gone = as_float(step) * as_float(cycles) / jnp.maximum(as_float(length), 1) % 1
-        return 1 - gone, gone
+        return Progress(1 - gone, gone)
     # step·cycles mod length without an overflow: the float guess is at most one cycle off.
     step = jnp.minimum(step, length)
     guess = (as_float(step) * (cycles / length)).astype(step.dtype)
@@ -436,7 +409,7 @@ def get_cosine_with_min_lr_schedule_with_warmup(
         A :func:`lr_optax.join`.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or not exactly one of ``min_lr`` and
+        ValueError: not exactly one of ``min_lr`` and
             ``min_lr_rate`` is given.
 
     Example:
@@ -477,7 +450,7 @@ def get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
         A :func:`lr_optax.join`.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or not exactly one of ``min_lr`` and
+        ValueError: not exactly one of ``min_lr`` and
             ``min_lr_rate`` is given.
 
     Example:
@@ -491,11 +464,11 @@ def get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
     name = "get_cosine_with_min_lr_schedule_with_warmup_lr_rate"
     low = _lowest(name, base_lr, min_lr, min_lr_rate)
     wave = _wave(base_lr, num_training_steps, num_warmup_steps, num_cycles, low)
-    first: Any = 1 / at_least(1, num_warmup_steps) if warmup_lr_rate is None else warmup_lr_rate
+    first: Any = 1 / at_least(num_warmup_steps, 1) if warmup_lr_rate is None else warmup_lr_rate
     rise = linear(
         base_lr * first,
         end_value=base_lr,
-        transition_steps=at_least(1, num_warmup_steps - 1),
+        transition_steps=at_least(num_warmup_steps - 1, 1),
     )
     return join((rise, running(wave, 1)), boundaries=(num_warmup_steps,))
 
@@ -518,9 +491,6 @@ def get_reduce_on_plateau_schedule(
     Returns:
         A :func:`lr_optax.reduce_on_plateau`.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> tx = get_reduce_on_plateau_schedule(0.1, patience=2)
 
@@ -537,13 +507,13 @@ def get_greedy_schedule(
     mode: Literal["min", "max"] = "min",
     factor: Shrinking = 0.95,
     patience: Count = 10,
-    threshold: Rate = 1e-6,
+    threshold: NonNegative = 1e-6,
     threshold_mode: Literal["rel", "abs"] = "abs",
     cooldown: Count = 0,
     warmup: Count = 0,
     min_lr: Rate = 1e-3,
     max_lr: Rate = 1.0,
-    eps: Rate = 1e-8,
+    eps: NonNegative = 1e-8,
     *,
     smooth: bool = False,
     window_size: Period = 50,
@@ -571,9 +541,6 @@ def get_greedy_schedule(
     Returns:
         A :func:`lr_optax.greedy`.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> tx = get_greedy_schedule(0.1, factor=0.5, patience=0)
         >>> state = tx.init(None)
@@ -593,8 +560,8 @@ def get_greedy_schedule(
         mode=mode,
         cooldown=cooldown,
         warmup=warmup,
-        min_scale=at_most(1.0, min_lr / base_lr),
-        max_scale=at_least(1.0, max_lr / base_lr),
+        min_scale=at_most(min_lr / base_lr, 1.0),
+        max_scale=at_least(max_lr / base_lr, 1.0),
         eps=eps / base_lr,
         window_size=window_size if smooth else 1,
         reset_after=reset_start,

@@ -9,7 +9,15 @@ import optax
 from jax import Array
 from jax.export import register_namedtuple_serialization
 
-from lr_optax._core.arguments import Count, Fraction, Growth, Period, Rate, Shrinking, is_known
+from lr_optax._core.arguments import (
+    Count,
+    Fraction,
+    Growth,
+    NonNegative,
+    Period,
+    Shrinking,
+    is_known,
+)
 from lr_optax._core.signature import validated
 from lr_optax.feedback.policy import flag, improves, real, whole
 from lr_optax.feedback.transform import transform
@@ -132,14 +140,14 @@ def greedy(
     factor: Shrinking = 0.95,
     *,
     patience: Count = 10,
-    threshold: Rate = 1e-6,
+    threshold: NonNegative = 1e-6,
     threshold_mode: Literal["rel", "abs"] = "abs",
     mode: Literal["min", "max"] = "min",
     cooldown: Count = 0,
     warmup: Count = 0,
     min_scale: Fraction = 0.01,
     max_scale: Growth = 10.0,
-    eps: Rate = 1e-8,
+    eps: NonNegative = 1e-8,
     window_size: Period = 1,
     reset_after: Period = 500,
     accumulation_size: Period = 1,
@@ -188,7 +196,7 @@ def greedy(
         ``window_size``.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or ``value`` is not a real scalar.
+        ValueError: ``value`` is not a real scalar.
 
     Example:
         >>> tx = greedy(0.5, patience=1)

@@ -12,7 +12,7 @@ import optax
 from jax import Array
 from jax.export import register_namedtuple_serialization
 
-from lr_optax._core.arguments import Count, Fraction, Period, Rate, Shrinking
+from lr_optax._core.arguments import Count, Fraction, NonNegative, Period, Shrinking
 from lr_optax._core.signature import validated
 from lr_optax.feedback.policy import flag, improves, real, whole
 from lr_optax.feedback.transform import transform
@@ -86,12 +86,12 @@ def reduce_on_plateau(
     factor: Shrinking = 0.1,
     *,
     patience: Count = 10,
-    threshold: Rate = 1e-4,
+    threshold: NonNegative = 1e-4,
     threshold_mode: Literal["rel", "abs"] = "rel",
     mode: Literal["min", "max"] = "min",
     cooldown: Count = 0,
     min_scale: Fraction = 0.0,
-    eps: Rate = 1e-8,
+    eps: NonNegative = 1e-8,
     accumulation_size: Period = 1,
     nonfinite: Literal["compare", "ignore"] = "compare",
     axis_name: Any = None,
@@ -131,7 +131,7 @@ def reduce_on_plateau(
         schedule of one hyperparameter: :func:`with_feedback`.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or ``value`` is not a real scalar.
+        ValueError: ``value`` is not a real scalar.
 
     Example:
         >>> tx = reduce_on_plateau(0.5, patience=1)

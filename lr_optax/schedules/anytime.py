@@ -5,7 +5,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._core.arguments import Period, Positive, Rate, is_known
+from lr_optax._core.arguments import NonNegative, Period, Positive, Rate, is_known
 from lr_optax._core.schedule import schedule
 from lr_optax._core.steps import (
     as_float,
@@ -50,7 +50,7 @@ def exponential_decay(
         A :class:`~lr_optax.Schedule`.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or ``end_value`` lies on the wrong side
+        ValueError: ``end_value`` lies on the wrong side
             of ``init_value``.
 
     Example:
@@ -84,7 +84,7 @@ def inverse_time_decay(
     step: Array,
     init_value: Rate,
     *,
-    decay_rate: Rate,
+    decay_rate: NonNegative,
     decay_steps: Period,
     staircase: bool = False,
 ) -> ArrayLike:
@@ -98,9 +98,6 @@ def inverse_time_decay(
 
     Returns:
         A :class:`~lr_optax.Schedule`. It goes on falling for ever.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = inverse_time_decay(0.1, decay_rate=1.0, decay_steps=10)
@@ -124,7 +121,12 @@ def inverse_time_decay(
 
 @schedule
 def natural_exp_decay(
-    step: Array, init_value: Rate, *, decay_rate: Rate, decay_steps: Period, staircase: bool = False
+    step: Array,
+    init_value: Rate,
+    *,
+    decay_rate: NonNegative,
+    decay_steps: Period,
+    staircase: bool = False,
 ) -> ArrayLike:
     """The rate falls in proportion to itself: η(t) = η₀·e^(−k·t/T).
 
@@ -136,9 +138,6 @@ def natural_exp_decay(
 
     Returns:
         A :class:`~lr_optax.Schedule`. It goes on falling for ever.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = natural_exp_decay(0.1, decay_rate=0.5, decay_steps=10)
@@ -170,9 +169,6 @@ def inverse_sqrt_decay(step: Array, init_value: Rate, *, timescale: Period) -> A
     Returns:
         A :class:`~lr_optax.Schedule`. It goes on falling for ever.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> from lr_optax import warmup
         >>> s = inverse_sqrt_decay(0.1, timescale=100)
@@ -195,7 +191,7 @@ def inverse_sqrt_decay(step: Array, init_value: Rate, *, timescale: Period) -> A
 
 @schedule
 def inverse_power_decay(
-    step: Array, init_value: Rate, *, power: Rate, timescale: Period
+    step: Array, init_value: Rate, *, power: NonNegative, timescale: Period
 ) -> ArrayLike:
     """The rate falls with a power of time: η(t) = η₀·(1 + t/τ)^−p.
 
@@ -207,9 +203,6 @@ def inverse_power_decay(
 
     Returns:
         A :class:`~lr_optax.Schedule`. It goes on falling for ever.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = inverse_power_decay(0.1, power=2.0, timescale=10)
@@ -236,8 +229,8 @@ def power_law(
     *,
     batch_size: Positive,
     tokens_per_step: Positive,
-    amplitude: Rate = 4.6,
-    exponent: Rate = 0.51,
+    amplitude: NonNegative = 4.6,
+    exponent: NonNegative = 0.51,
 ) -> ArrayLike:
     """The power scheduler: a rate set by the tokens seen, η(t) = min(η_max, β·a·(n·t)^−b).
 
@@ -250,9 +243,6 @@ def power_law(
 
     Returns:
         A :class:`~lr_optax.Schedule`. It goes on falling for ever.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = power_law(0.02, batch_size=16.0, tokens_per_step=1e4, amplitude=1.0, exponent=0.5)

@@ -1,26 +1,17 @@
 """Schedules made of schedules."""
 
-from collections.abc import Sequence
-
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._core.arguments import Boundaries, Count, Offset, Rate, Real, exceeds
-from lr_optax._core.schedule import Schedule, schedule
+from lr_optax._core.arguments import Boundaries, Count, Offset, Rate, Real
+from lr_optax._core.rules import at_most, one_fewer
+from lr_optax._core.schedule import schedule
 from lr_optax._core.steps import phase, since, until
 from lr_optax.schedules.inner import Inner, Inners
 
 
-def _one_boundary_less(*, schedules: Sequence[Schedule], boundaries, **_: object) -> None:
-    if len(boundaries) != len(schedules) - 1:
-        raise ValueError(
-            f"`boundaries` must be one fewer than `schedules`, "
-            f"got {len(boundaries)} for {len(schedules)}"
-        )
-
-
-@schedule(check=_one_boundary_less)
+@schedule(check=one_fewer("boundaries", "schedules"))
 def join(step: Array, schedules: Inners, *, boundaries: Boundaries) -> ArrayLike:
     """One schedule after another, each on a clock of its own that begins at 0.
 
@@ -35,7 +26,7 @@ def join(step: Array, schedules: Inners, *, boundaries: Boundaries) -> ArrayLike
         A :class:`~lr_optax.Schedule`; the last schedule goes on.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or the numbers do not match.
+        ValueError: the numbers do not match.
 
     Example:
         >>> from lr_optax import constant, join, linear
@@ -54,7 +45,7 @@ def join(step: Array, schedules: Inners, *, boundaries: Boundaries) -> ArrayLike
     ends = [*boundaries, None]
     rate = schedules[0](phase(step, 0, ends[0]))
     for inner, begin, end in zip(schedules[1:], boundaries, ends[1:], strict=True):
-        rate = jnp.where(until(begin, step) <= 0, inner(phase(step, begin, end)), rate)
+        rate = jnp.where(until(step, begin) <= 0, inner(phase(step, begin, end)), rate)
     return rate
 
 
@@ -133,9 +124,6 @@ def switch(step: Array, schedules: Inners, *, index: Count) -> ArrayLike:
     Returns:
         A :class:`~lr_optax.Schedule`.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> from lr_optax import constant, linear, switch
         >>> s = switch((constant(0.1), linear(0.2, end_value=0.0, transition_steps=4)), index=1)
@@ -167,9 +155,6 @@ def scale(step: Array, schedule: Inner, *, factor: Real) -> ArrayLike:
     Returns:
         A :class:`~lr_optax.Schedule`.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> from lr_optax import linear, scale
         >>> s = scale(linear(0.1, end_value=0.0, transition_steps=10), factor=0.5)
@@ -187,12 +172,7 @@ def scale(step: Array, schedule: Inner, *, factor: Real) -> ArrayLike:
     return factor * schedule(step)
 
 
-def _ordered(*, min_value, max_value, **_: object) -> None:
-    if max_value is not None and exceeds(min_value, max_value):
-        raise ValueError(f"`min_value` must not exceed `max_value`, got {min_value} > {max_value}")
-
-
-@schedule(check=_ordered)
+@schedule(check=at_most("min_value", "max_value"))
 def clip(
     step: Array, schedule: Inner, *, min_value: Rate = 0.0, max_value: Rate | None = None
 ) -> ArrayLike:
@@ -207,7 +187,7 @@ def clip(
         A :class:`~lr_optax.Schedule`.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or ``min_value`` exceeds ``max_value``.
+        ValueError: ``min_value`` exceeds ``max_value``.
 
     Example:
         >>> from lr_optax import clip, linear
@@ -237,9 +217,6 @@ def shift(step: Array, schedule: Inner, *, steps: Offset) -> ArrayLike:
     Returns:
         A :class:`~lr_optax.Schedule`.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> from lr_optax import linear, shift
         >>> s = shift(linear(0.1, end_value=0.0, transition_steps=10), steps=5)
@@ -255,4 +232,4 @@ def shift(step: Array, schedule: Inner, *, steps: Offset) -> ArrayLike:
         I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2016,
         arXiv:1608.03983, where annealing begins late.
     """
-    return schedule(since(steps, step))
+    return schedule(since(step, steps))

@@ -24,9 +24,12 @@ from lr_optax._core.arguments import (
     exceeds,
     is_known,
 )
+from lr_optax._core.rules import at_most, together
 from lr_optax._core.schedule import schedule
 from lr_optax._core.steps import (
+    Progress,
     as_float,
+    at_least,
     blend,
     cycle,
     geometric,
@@ -38,17 +41,14 @@ from lr_optax._core.steps import (
     turns,
     until,
 )
-from lr_optax.schedules.inner import unchecked
 
 
-def _ordered(*, min_value, max_value, mode, gamma, **_: object) -> None:
-    if exceeds(min_value, max_value):
-        raise ValueError(f"`min_value` must not exceed `max_value`, got {min_value} > {max_value}")
+def _gamma_in_its_mode(*, mode, gamma, **_: object) -> None:
     if mode != "exp_range" and is_known(gamma) and np.any(np.asarray(gamma) != 1):
         raise ValueError(f"`gamma` belongs to mode 'exp_range', got {gamma} with mode {mode!r}")
 
 
-@schedule(check=_ordered)
+@schedule(check=together(at_most("min_value", "max_value"), _gamma_in_its_mode))
 def cyclical(
     step: Array,
     min_value: Rate,
@@ -80,7 +80,7 @@ def cyclical(
         A :class:`~lr_optax.Schedule`. It goes on for ever.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or ``min_value`` exceeds ``max_value``.
+        ValueError: ``min_value`` exceeds ``max_value``.
 
     Example:
         >>> s = cyclical(0.01, max_value=0.1, step_size_up=5, shrink=0.5)
@@ -101,7 +101,7 @@ def cyclical(
     up, down = step_size_up, step_size_up if step_size_down is None else step_size_down
     index, position = cycle(step, later(up, down))
     _, risen = progress(position, up)
-    not_fallen, _ = progress(since(up, position), down)
+    not_fallen, _ = progress(since(position, up), down)
     height = jnp.where(risen < 1, risen, not_fallen)
     per_cycle = shrink * 0.5 if mode == "triangular2" else shrink
     height = height * geometric(per_cycle, index)
@@ -109,17 +109,10 @@ def cyclical(
         height = height * geometric(gamma, step)
     # A range that grows for ever must not become the difference of two infinities.
     height = jnp.minimum(height, 2.0**96)
-    return blend((height, 1 - height), max_value, min_value)
+    return blend(Progress(height, 1 - height), max_value, min_value)
 
 
-def _floor_below_peak(*, init_value, min_value, **_: object) -> None:
-    if exceeds(min_value, init_value):
-        raise ValueError(
-            f"`min_value` must not exceed `init_value`, got {min_value} > {init_value}"
-        )
-
-
-@schedule(check=_floor_below_peak)
+@schedule(check=at_most("min_value", "init_value"))
 def cosine_annealing(
     step: Array,
     init_value: Rate,
@@ -146,7 +139,7 @@ def cosine_annealing(
         A :class:`~lr_optax.Schedule`. It goes on for ever.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or ``min_value`` exceeds ``init_value``.
+        ValueError: ``min_value`` exceeds ``init_value``.
 
     Example:
         >>> s = cosine_annealing(0.1, period=10, min_value=0.001)
@@ -164,14 +157,14 @@ def cosine_annealing(
         I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2016,
         arXiv:1608.03983.
     """
-    index, weights = _growing_cycles(step, period, period_multiplier)
+    index, weights = growing_cycles(step, period, period_multiplier)
     peak = jnp.maximum(init_value * geometric(peak_decay, index), min_value)
-    return blend(shapes.cosine(*weights), peak, min_value)
+    return blend(shapes.cosine(weights), peak, min_value)
 
 
-def _growing_cycles(
+def growing_cycles(
     step: Array, period: ArrayLike, multiplier: ArrayLike, ahead: ArrayLike = 0.0
-) -> tuple[Array, tuple[Array, Array]]:
+) -> tuple[Array, Progress]:
     """A step's cycle, and what is left and gone of it; cycle i lasts period·multiplier^i.
 
     The first one begins ``ahead`` before step 0.
@@ -205,7 +198,7 @@ def _starts(period: float, multiplier: float) -> list[float]:
     return starts
 
 
-def _from_table(step: Array, starts: list[float]) -> tuple[Array, tuple[Array, Array]]:
+def _from_table(step: Array, starts: list[float]) -> tuple[Array, Progress]:
     # Whole parts are subtracted as integers; what they leave out, fractions of a step and the end
     # of the last cycle, is never negative, so that adding it loses no digits.
     begins, ends = starts[:-1], starts[1:]
@@ -220,10 +213,10 @@ def _from_table(step: Array, starts: list[float]) -> tuple[Array, tuple[Array, A
     gone = gone + at([w - b for w, b in zip(whole_begins, begins, strict=True)], gone.dtype)
     left = as_float(at(whole_ends, step.dtype) - step)
     left = left + at([e - w for w, e in zip(whole_ends, ends, strict=True)], left.dtype)
-    return index, (left / (left + gone), gone / (left + gone))
+    return index, Progress(left / (left + gone), gone / (left + gone))
 
 
-def _from_series(step: Array, period: Array, multiplier: Array) -> tuple[Array, Any]:
+def _from_series(step: Array, period: Array, multiplier: Array) -> tuple[Array, Progress]:
     """For traced values: the sum of a geometric series, solved for the number of its terms."""
     period = jnp.maximum(period, 1)
 
@@ -239,7 +232,7 @@ def _from_series(step: Array, period: Array, multiplier: Array) -> tuple[Array, 
     index = index + as_float(step >= start(index + 1)) - as_float(step < start(index))
     length = period * jnp.exp(index * jnp.log(multiplier))
     gone = ((step - start(index)) / length).clip(0, 1)
-    return index, (1 - gone, gone)
+    return index, Progress(1 - gone, gone)
 
 
 def _turns_fit(*, total_steps, warmup_steps, three_phase: bool, **_: object) -> None:
@@ -282,7 +275,7 @@ def one_cycle(
         A :class:`~lr_optax.Schedule`. The last rate is held.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or the phases do not fit.
+        ValueError: the phases do not fit.
 
     Example:
         >>> s = one_cycle(1.0, total_steps=9, warmup_steps=2)
@@ -330,7 +323,7 @@ def one_cycle_momentum(
         A :class:`~lr_optax.Schedule`. The last momentum is held.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or the phases do not fit.
+        ValueError: the phases do not fit.
 
     Example:
         >>> s = one_cycle_momentum(0.95, total_steps=9, warmup_steps=2)
@@ -370,13 +363,13 @@ def _legs(
 ) -> ArrayLike:
     rate = values[0]
     for (low, high), (begin, end) in zip(pairwise(values), pairwise(turns), strict=True):
-        weights = progress(since(begin, step), end - begin)
+        weights = progress(since(step, begin), end - begin)
         leg = shapes.between(shape, weights, low, high)
-        rate = jnp.where(until(begin, step) <= 0, leg, rate)
+        rate = jnp.where(until(step, begin) <= 0, leg, rate)
     return rate
 
 
-@schedule(check=_floor_below_peak)
+@schedule(check=at_most("min_value", "init_value"))
 def snapshot_cycles(
     step: Array, init_value: Rate, *, total_steps: Steps, cycles: Count, min_value: Rate = 0.0
 ) -> ArrayLike:
@@ -391,9 +384,6 @@ def snapshot_cycles(
     Returns:
         A :class:`~lr_optax.Schedule`. It goes on for ever.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = snapshot_cycles(0.1, total_steps=100, cycles=5)
         >>> print(s(0), s(10), s(20), s(90))
@@ -405,11 +395,8 @@ def snapshot_cycles(
     Reference:
         G. Huang et al., "Snapshot Ensembles: Train 1, Get M for Free", 2017, arXiv:1704.00109.
     """
-    if is_number(total_steps) and is_number(cycles):
-        period = max(-(-total_steps // max(cycles, 1)), 1)
-    else:
-        period = jnp.maximum(-(-total_steps // jnp.maximum(cycles, 1)), 1)
-    return unchecked(cosine_annealing)(init_value, period=period, min_value=min_value)(step)
+    period = at_least(-(-total_steps // at_least(cycles, 1)), 1)
+    return cosine_annealing.formula(step, init_value, period=period, min_value=min_value)
 
 
 @schedule
@@ -430,9 +417,6 @@ def polynomial_cycles(
     Returns:
         A :class:`~lr_optax.Schedule`. It goes on for ever.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = polynomial_cycles(1.0, end_value=0.1, power=1, period=4)
         >>> print(s(0), s(2), s(4), s(5), s(8), s(9))
@@ -448,6 +432,6 @@ def polynomial_cycles(
     index, position = cycle(step, period)
     horizon = jnp.maximum(as_float(period), 1) * (as_float(index) + 1)
     reached = (position <= 0) & (index > 0)
-    left = jnp.where(reached, 0, as_float(until(period, position)) / horizon)
+    left = jnp.where(reached, 0, as_float(until(position, period)) / horizon)
     gone = jnp.where(reached, 1, as_float(step) / horizon)
-    return blend(shapes.power((left, gone), power), init_value, end_value)
+    return blend(shapes.power(Progress(left, gone), power), init_value, end_value)

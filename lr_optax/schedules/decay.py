@@ -1,20 +1,24 @@
 """Decays over a known number of steps, then level."""
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
 from lr_optax._core import shapes
-from lr_optax._core.arguments import Count, Number, Period, Positive, Rate, Steps, exceeds
+from lr_optax._core.arguments import Count, NonNegative, Period, Positive, Rate, Steps
+from lr_optax._core.rules import at_most, positive_ends, together
 from lr_optax._core.schedule import schedule
 from lr_optax._core.steps import (
     as_float,
     blend,
     is_number,
+    nearest_turn,
     noise,
     progress,
+    safe_sqrt,
 )
 
 
@@ -32,9 +36,6 @@ def linear(
     Returns:
         A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = linear(0.1, end_value=0.0, transition_steps=1000)
         >>> print(s(0), s(500), s(1000))
@@ -48,7 +49,7 @@ def linear(
         A. Defazio, A. Cutkosky, H. Mehta, K. Mishchenko, "Optimal Linear Decay Learning Rate
         Schedules and Further Refinements", 2023, arXiv:2310.07831.
     """
-    return blend(shapes.linear(*progress(step, transition_steps)), init_value, end_value)
+    return blend(progress(step, transition_steps), init_value, end_value)
 
 
 @schedule
@@ -71,9 +72,6 @@ def polynomial(
     Returns:
         A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = polynomial(0.01, end_value=0, power=0.9, transition_steps=1000)
         >>> print(s(0), s(500), s(1000))
@@ -86,7 +84,7 @@ def polynomial(
         W. Liu, A. Rabinovich, A. C. Berg, "ParseNet: Looking Wider to See Better", 2015,
         arXiv:1506.04579.
     """
-    weights = shapes.linear(*progress(step, transition_steps))
+    weights = progress(step, transition_steps)
     return blend(shapes.power(weights, power), init_value, end_value)
 
 
@@ -110,9 +108,6 @@ def cosine_decay(
     Returns:
         A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on; it does not rise again.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = cosine_decay(0.1, decay_steps=1000, end_value=0.01)
         >>> print(s(0), s(500), s(1000), s(2000))
@@ -126,15 +121,11 @@ def cosine_decay(
         I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2016,
         arXiv:1608.03983, equation 5, without restarts.
     """
-    weights = shapes.cosine(*progress(step, decay_steps))
+    weights = shapes.cosine(progress(step, decay_steps))
     return blend(shapes.power(weights, exponent), init_value, end_value)
 
 
-def _positive_ends(*, init_value, end_value, shape, **_: object) -> None:
-    shapes.check_ends(shape, init_value=init_value, end_value=end_value)
-
-
-@schedule(check=_positive_ends)
+@schedule(check=positive_ends("init_value", "end_value"))
 def shaped_decay(
     step: Array,
     init_value: Rate,
@@ -160,9 +151,6 @@ def shaped_decay(
     Returns:
         A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = shaped_decay(0.1, decay_steps=16, shape="1-sqrt")
         >>> print(s(0), s(4), s(9), s(16))
@@ -186,7 +174,12 @@ def shaped_decay(
 
 @schedule
 def budget_aware_decay(
-    step: Array, init_value: Rate, *, decay_steps: Steps, end_value: Rate = 0.0, phi: Rate = 2.0
+    step: Array,
+    init_value: Rate,
+    *,
+    decay_steps: Steps,
+    end_value: Rate = 0.0,
+    phi: NonNegative = 2.0,
 ) -> ArrayLike:
     """A cosine bent by one number: η(t) = η₁ + (η₀ − η₁)·2c/(2c + φ·(1 − c)), c = ½(1 + cos πt/T).
 
@@ -198,9 +191,6 @@ def budget_aware_decay(
 
     Returns:
         A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = budget_aware_decay(0.1, decay_steps=10, phi=6.0)
@@ -215,7 +205,7 @@ def budget_aware_decay(
         A. Tang et al., "Stepsize Anything: A Unified Learning Rate Schedule for
         Budgeted-Iteration Training", 2025, arXiv:2505.24452.
     """
-    falling, risen = shapes.cosine(*progress(step, decay_steps))
+    falling, risen = shapes.cosine(progress(step, decay_steps))
     weights = shapes.shares(2 * falling, risen * phi)
     return blend(weights, init_value, end_value)
 
@@ -244,9 +234,6 @@ def tanh_decay(
     Returns:
         A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = tanh_decay(0.1, decay_steps=10, lower=3.0, upper=3.0)
         >>> print(s(0), s(5), s(10))
@@ -260,11 +247,11 @@ def tanh_decay(
         B. Y. Hsueh, W. Li, I.-C. Wu, "Stochastic Gradient Descent with Hyperbolic-Tangent Decay on
         Classification", 2018, arXiv:1806.01593.
     """
-    weights = shapes.tanh(*progress(step, decay_steps), -lower, upper)
+    weights = shapes.tanh(progress(step, decay_steps), -lower, upper)
     return blend(weights, init_value, end_value)
 
 
-@schedule(check=_positive_ends)
+@schedule(check=positive_ends("init_value", "end_value"))
 def k_decay(
     step: Array,
     init_value: Rate,
@@ -286,9 +273,6 @@ def k_decay(
     Returns:
         A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = k_decay(0.1, decay_steps=10, k=2, shape="linear")
         >>> print(s(0), s(5), s(10))
@@ -305,16 +289,12 @@ def k_decay(
     return shapes.between(shape, weights, init_value, end_value)
 
 
-def _within_bound(*, init_value, decay_steps, upper_bound, min_value, exponential: bool) -> None:
-    if exceeds(decay_steps, upper_bound):
-        raise ValueError(
-            f"`decay_steps` must not exceed `upper_bound`, got {decay_steps} > {upper_bound}"
-        )
+def _positive_rates(*, exponential: bool, **values: Any) -> None:
     if exponential:
-        shapes.check_ends("exponential", init_value=init_value, min_value=min_value)
+        positive_ends("init_value", "min_value")(shape="exponential", **values)
 
 
-@schedule(check=_within_bound)
+@schedule(check=together(at_most("decay_steps", "upper_bound"), _positive_rates))
 def hyperbolic_decay(
     step: Array,
     init_value: Rate,
@@ -340,7 +320,7 @@ def hyperbolic_decay(
         A :class:`~lr_optax.Schedule`.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or T exceeds U.
+        ValueError: T exceeds U.
 
     Example:
         >>> s = hyperbolic_decay(0.1, decay_steps=10, upper_bound=10)
@@ -362,7 +342,7 @@ def hyperbolic_decay(
         share = decay_steps / upper_bound
     else:
         share = jnp.minimum(as_float(decay_steps) / jnp.maximum(as_float(upper_bound), 1), 1)
-    weights = shapes.hyperbolic(*progress(step, decay_steps), share)
+    weights = shapes.hyperbolic(progress(step, decay_steps), share)
     return shapes.between(
         "exponential" if exponential else "linear", weights, init_value, min_value
     )
@@ -374,11 +354,11 @@ def linear_cosine_decay(
     init_value: Rate,
     *,
     decay_steps: Steps,
-    num_periods: Rate = 0.5,
-    alpha: Rate = 0.0,
-    beta: Rate = 0.001,
-    initial_variance: Rate | None = None,
-    variance_decay: Rate = 0.55,
+    num_periods: NonNegative = 0.5,
+    alpha: NonNegative = 0.0,
+    beta: NonNegative = 0.001,
+    initial_variance: NonNegative | None = None,
+    variance_decay: NonNegative = 0.55,
     seed: Count = 0,
 ) -> ArrayLike:
     """A line times a cosine, with noise on the line if wanted.
@@ -402,9 +382,6 @@ def linear_cosine_decay(
     Returns:
         A :class:`~lr_optax.Schedule`.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = linear_cosine_decay(0.1, decay_steps=10)
         >>> print(s(0), s(5), s(10))
@@ -419,25 +396,13 @@ def linear_cosine_decay(
     """
     left, gone = progress(step, decay_steps)
     # ½(1 + cos 2πnx) = sin²(π(½ − nx)), counted in turns from the nearer end.
-    from_start, from_end = 0.5 - _turn(num_periods * gone), _turn(num_periods * left)
-    turns = jnp.where(gone < left, from_start, _turn(0.5 - num_periods) + from_end)
-    wave = jnp.sin(math.pi * _turn(turns)) ** 2
+    from_start, from_end = 0.5 - nearest_turn(num_periods * gone), nearest_turn(num_periods * left)
+    turns = jnp.where(gone < left, from_start, nearest_turn(0.5 - num_periods) + from_end)
+    wave = jnp.sin(math.pi * nearest_turn(turns)) ** 2
     line = alpha + left
     if initial_variance is not None:
         time = jnp.minimum(as_float(step), as_float(decay_steps))
-        line = line + _root(initial_variance) * noise(seed, step) * (1 + time) ** (
+        line = line + safe_sqrt(initial_variance) * noise(step, seed) * (1 + time) ** (
             -0.5 * as_float(variance_decay)
         )
     return init_value * jnp.maximum(line * wave + beta, 0)
-
-
-def _turn(turns: Number) -> Number:
-    """What a number of turns leaves to whole ones."""
-    return turns - jnp.round(turns)
-
-
-def _root(value: ArrayLike) -> ArrayLike:
-    if is_number(value):
-        return math.sqrt(value)
-    value = as_float(value)
-    return jnp.where(value > 0, jnp.sqrt(jnp.where(value > 0, value, 1)), 0)

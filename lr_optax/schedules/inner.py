@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, ParamSpec, cast
+from typing import Annotated, Any, cast
 
 import jax
 from jax import Array
@@ -11,8 +11,6 @@ from jax.typing import ArrayLike
 from lr_optax._core.arguments import show
 from lr_optax._core.schedule import Schedule, schedule
 from lr_optax._core.steps import as_float, as_step
-
-P = ParamSpec("P")
 
 PER_STEP = "given step by step"
 """Marks a hyperparameter that no other clock can be put on."""
@@ -120,9 +118,3 @@ Inner = Annotated[Callable[[Any], ArrayLike], AsSchedule()]
 
 Inners = Annotated[Sequence[Callable[[Any], ArrayLike]], AsSchedules()]
 """Several schedules inside another."""
-
-
-def unchecked(factory: Callable[P, Schedule]) -> Callable[P, Callable[[Array], ArrayLike]]:
-    """A schedule's formula, given hyperparameters that a formula around it has checked already."""
-    formula = factory.kind.formula  # type: ignore[attr-defined]
-    return lambda *args, **kwargs: lambda step: formula(step, *args, **kwargs)

@@ -1,6 +1,7 @@
 """Step sizes for gradient descent without noise, on smooth convex problems."""
 
 import math
+from typing import Annotated
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,9 +9,10 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from lr_optax._core import shapes
-from lr_optax._core.arguments import Count, Positive, Rate, exceeds
+from lr_optax._core.arguments import Number, Positive, Rate, Rule
+from lr_optax._core.rules import at_most
 from lr_optax._core.schedule import schedule
-from lr_optax._core.steps import as_float, blend, geometric
+from lr_optax._core.steps import Progress, as_float, blend, geometric
 
 _SILVER = 1 + math.sqrt(2)
 
@@ -24,9 +26,6 @@ def silver(step: Array, scale: Rate) -> ArrayLike:
 
     Returns:
         A :class:`~lr_optax.Schedule`. It goes on for ever; longer steps come ever more rarely.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = silver(1.0)
@@ -46,19 +45,14 @@ def silver(step: Array, scale: Rate) -> ArrayLike:
     return scale * (1 + geometric(_SILVER, twos) / _SILVER)
 
 
-def _curvatures_are_ordered(*, min_curvature, max_curvature, doublings) -> None:
-    if exceeds(min_curvature, max_curvature):
-        raise ValueError(
-            f"`min_curvature` must not exceed `max_curvature`, "
-            f"got {min_curvature} > {max_curvature}"
-        )
-    if exceeds(doublings, 30):
-        raise ValueError(f"`doublings` must be at most 30, got {doublings}")
+Doublings = Annotated[
+    Number, Rule("a whole number from 0 to 30", lambda x: np.isin(x, range(31)), whole=True)
+]
 
 
-@schedule(check=_curvatures_are_ordered)
+@schedule(check=at_most("min_curvature", "max_curvature"))
 def chebyshev(
-    step: Array, min_curvature: Positive, *, max_curvature: Positive, doublings: Count
+    step: Array, min_curvature: Positive, *, max_curvature: Positive, doublings: Doublings
 ) -> ArrayLike:
     """Chebyshev steps in fractal order: η(t) = 1/(½(M + m) − ½(M − m)·cos(π(σ_t + ½)/T)), T = 2^k.
 
@@ -72,7 +66,7 @@ def chebyshev(
         A :class:`~lr_optax.Schedule`, of period 2^k.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or ``min_curvature`` exceeds
+        ValueError: ``min_curvature`` exceeds
             ``max_curvature``.
 
     Example:
@@ -92,7 +86,7 @@ def chebyshev(
     size = jnp.asarray(doublings).astype(jnp.uint32)
     place, total = as_float(_fractal(step, size)), jnp.ldexp(as_float(1), size.astype(jnp.int32))
     left, gone = (total - place - 0.5) / total, (place + 0.5) / total
-    curvature = as_float(blend(shapes.cosine(left, gone), min_curvature, max_curvature))
+    curvature = as_float(blend(shapes.cosine(Progress(left, gone)), min_curvature, max_curvature))
     return jnp.where(curvature > 0, 1 / jnp.where(curvature > 0, curvature, 1), 0)
 
 

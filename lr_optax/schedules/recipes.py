@@ -8,27 +8,16 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._core.arguments import Period, Positive, Rate, Steps, exceeds
+from lr_optax._core.arguments import NonNegative, Period, Positive, Rate, Steps, exceeds
+from lr_optax._core.rules import fit
 from lr_optax._core.schedule import schedule
 from lr_optax._core.steps import as_float, is_number, until
 from lr_optax.schedules.anytime import inverse_sqrt_decay
 from lr_optax.schedules.decay import cosine_decay, linear
-from lr_optax.schedules.inner import unchecked
 from lr_optax.schedules.warmups import warmup
 
-_linear, _cosine = unchecked(linear), unchecked(cosine_decay)
-_warmup, _inverse_sqrt = unchecked(warmup), unchecked(inverse_sqrt_decay)
 
-
-def _fits(*, warmup_steps, total_steps, **_: object) -> None:
-    if exceeds(warmup_steps, total_steps):
-        raise ValueError(
-            f"`warmup_steps` is part of `total_steps` and must not exceed it, "
-            f"got {warmup_steps} > {total_steps}"
-        )
-
-
-@schedule(check=_fits)
+@schedule(check=fit("warmup_steps", into="total_steps"))
 def warmup_cosine_decay(
     step: Array,
     peak_value: Rate,
@@ -53,7 +42,7 @@ def warmup_cosine_decay(
         A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or the warm-up is longer than the run.
+        ValueError: the warm-up is longer than the run.
 
     Example:
         >>> s = warmup_cosine_decay(0.1, warmup_steps=10, total_steps=110)
@@ -69,12 +58,17 @@ def warmup_cosine_decay(
         arXiv:1608.03983; P. Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1
         Hour", 2017, arXiv:1706.02677.
     """
-    length = total_steps - warmup_steps
-    decay = _cosine(peak_value, decay_steps=length, end_value=end_value, exponent=exponent)
-    return _warmup(decay, warmup_steps=warmup_steps, init_value=init_value)(step)
+
+    def decay(step: Array) -> ArrayLike:
+        length = total_steps - warmup_steps
+        return cosine_decay.formula(
+            step, peak_value, decay_steps=length, end_value=end_value, exponent=exponent
+        )
+
+    return warmup.formula(step, decay, warmup_steps=warmup_steps, init_value=init_value)
 
 
-@schedule(check=_fits)
+@schedule(check=fit("warmup_steps", into="total_steps"))
 def warmup_linear_decay(
     step: Array,
     peak_value: Rate,
@@ -97,7 +91,7 @@ def warmup_linear_decay(
         A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or the warm-up is longer than the run.
+        ValueError: the warm-up is longer than the run.
 
     Example:
         >>> s = warmup_linear_decay(0.1, warmup_steps=10, total_steps=110)
@@ -112,8 +106,12 @@ def warmup_linear_decay(
         S. Bergsma et al., "Straight to Zero: Why Linearly Decaying the Learning Rate to Zero Works
         Best for LLMs", 2025, arXiv:2502.15938.
     """
-    decay = _linear(peak_value, end_value=end_value, transition_steps=total_steps - warmup_steps)
-    return _warmup(decay, warmup_steps=warmup_steps, init_value=init_value)(step)
+
+    def decay(step: Array) -> ArrayLike:
+        length = total_steps - warmup_steps
+        return linear.formula(step, peak_value, end_value=end_value, transition_steps=length)
+
+    return warmup.formula(step, decay, warmup_steps=warmup_steps, init_value=init_value)
 
 
 def _warmup_before_drops(*, warmup_steps, total_steps, **_: object) -> None:
@@ -146,7 +144,7 @@ def multistep_811(
         A :class:`~lr_optax.Schedule`. The last rate, a tenth of the peak, is held.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or the warm-up is too long.
+        ValueError: the warm-up is too long.
 
     Example:
         >>> s = multistep_811(0.1, total_steps=100, warmup_steps=5)
@@ -162,13 +160,15 @@ def multistep_811(
         arXiv:2401.02954, section 2.3.
     """
     first, second = total_steps - total_steps // 5, total_steps - total_steps // 10
-    level = jnp.where(until(first, step) <= 0, peak_value * 10**-0.5, peak_value)
-    level = jnp.where(until(second, step) <= 0, peak_value * 0.1, level)
-    return _warmup(lambda _: level, warmup_steps=warmup_steps, init_value=init_value)(step)
+    level = jnp.where(until(step, first) <= 0, peak_value * 10**-0.5, peak_value)
+    level = jnp.where(until(step, second) <= 0, peak_value * 0.1, level)
+    return warmup.formula(step, lambda _: level, warmup_steps=warmup_steps, init_value=init_value)
 
 
 @schedule
-def noam(step: Array, factor: Rate, *, model_size: Positive, warmup_steps: Period) -> ArrayLike:
+def noam(
+    step: Array, factor: NonNegative, *, model_size: Positive, warmup_steps: Period
+) -> ArrayLike:
     """The transformer's own: η(t) = c·d^−½·min(t^−½, t·w^−1.5).
 
     Args:
@@ -178,9 +178,6 @@ def noam(step: Array, factor: Rate, *, model_size: Positive, warmup_steps: Perio
 
     Returns:
         A :class:`~lr_optax.Schedule`. It goes on falling for ever.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = noam(1.0, model_size=100, warmup_steps=4)
@@ -198,5 +195,9 @@ def noam(step: Array, factor: Rate, *, model_size: Positive, warmup_steps: Perio
         area = model_size * warmup_steps
     else:
         area = jnp.maximum(as_float(model_size) * as_float(warmup_steps), 1)
-    decay = _inverse_sqrt(factor * area**-0.5, timescale=warmup_steps)
-    return _warmup(decay, warmup_steps=warmup_steps)(step)
+    peak = factor * area**-0.5
+    return warmup.formula(
+        step,
+        lambda step: inverse_sqrt_decay.formula(step, peak, timescale=warmup_steps),
+        warmup_steps=warmup_steps,
+    )

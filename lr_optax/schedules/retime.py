@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 
 from lr_optax._core import shapes
 from lr_optax._core.arguments import Boundaries, Offset, Period, Positive, Rate, Steps
+from lr_optax._core.rules import positive_ends
 from lr_optax._core.schedule import REGISTRY, Schedule, schedule
 from lr_optax._core.steps import (
     as_float,
@@ -37,9 +38,6 @@ def repeat(
 
     Returns:
         A :class:`~lr_optax.Schedule`. It goes on for ever.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> from lr_optax import linear, repeat
@@ -73,9 +71,6 @@ def extend(step: Array, schedule: Inner, *, begin: Steps, steps: Steps) -> Array
     Returns:
         A :class:`~lr_optax.Schedule`.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> from lr_optax import extend, linear
         >>> s = extend(linear(0.4, end_value=0.0, transition_steps=4), begin=2, steps=10)
@@ -90,14 +85,10 @@ def extend(step: Array, schedule: Inner, *, begin: Steps, steps: Steps) -> Array
         A. Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training
         Durations", 2024, arXiv:2405.18392.
     """
-    return schedule(phase(step, 0, begin) + since(later(begin, steps), step))
+    return schedule(phase(step, 0, begin) + since(step, later(begin, steps)))
 
 
-def _positive_end(*, end_value, shape, **_: object) -> None:
-    shapes.check_ends(shape, end_value=end_value)
-
-
-@schedule(check=_positive_end)
+@schedule(check=positive_ends("end_value"))
 def cooldown_from(
     step: Array,
     schedule: Inner,
@@ -119,9 +110,6 @@ def cooldown_from(
     Returns:
         A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step b + ``cooldown_steps`` on.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> from lr_optax import constant, cooldown_from
         >>> s = cooldown_from(constant(0.1), begin=10, cooldown_steps=4)
@@ -137,9 +125,9 @@ def cooldown_from(
         Durations", 2024, arXiv:2405.18392.
     """
     level = schedule(phase(step, 0, begin))
-    weights = progress(since(begin, step), cooldown_steps)
+    weights = progress(since(step, begin), cooldown_steps)
     falling = shapes.between(shape, weights, level, end_value)
-    return jnp.where(until(begin, step) > 0, level, falling)
+    return jnp.where(until(step, begin) > 0, level, falling)
 
 
 _LENGTHS = (Steps, Period, Offset, Boundaries)

@@ -10,32 +10,29 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from lr_optax._core import shapes
-from lr_optax._core.arguments import Boundaries, Positive, Rate, Steps, exceeds, is_known
+from lr_optax._core.arguments import (
+    Boundaries,
+    NonNegative,
+    Positive,
+    Rate,
+    Steps,
+    exceeds,
+    is_known,
+)
+from lr_optax._core.rules import fit, positive_ends, together
 from lr_optax._core.schedule import schedule
 from lr_optax._core.steps import blend, later, passed, progress, since, until
 from lr_optax.schedules.decay import shaped_decay
-from lr_optax.schedules.inner import unchecked
 from lr_optax.schedules.retime import cooldown_from
-from lr_optax.schedules.steps import constant
 from lr_optax.schedules.tables import as_table
 from lr_optax.schedules.warmups import warmup
 
-_constant, _shaped = unchecked(constant), unchecked(shaped_decay)
-_warmup, _cooldown = unchecked(warmup), unchecked(cooldown_from)
 
-
-def _phases_fit(
-    *, warmup_steps, cooldown_steps, total_steps, shape, end_value, **_: object
-) -> None:
-    if exceeds(warmup_steps + cooldown_steps, total_steps):
-        raise ValueError(
-            f"`warmup_steps` and `cooldown_steps` must fit into `total_steps`, "
-            f"got {warmup_steps} + {cooldown_steps} > {total_steps}"
-        )
-    shapes.check_ends(shape, end_value=end_value)
-
-
-@schedule(check=_phases_fit)
+@schedule(
+    check=together(
+        fit("warmup_steps", "cooldown_steps", into="total_steps"), positive_ends("end_value")
+    )
+)
 def warmup_stable_decay(
     step: Array,
     peak_value: Rate,
@@ -65,7 +62,7 @@ def warmup_stable_decay(
         A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or the phases do not fit.
+        ValueError: the phases do not fit.
 
     Example:
         >>> s = warmup_stable_decay(0.1, total_steps=100, cooldown_steps=16, warmup_steps=10,
@@ -83,14 +80,20 @@ def warmup_stable_decay(
         Training Strategies", 2024, arXiv:2404.06395; A. Hägele et al., "Scaling Laws and
         Compute-Optimal Training Beyond Fixed Training Durations", 2024, arXiv:2405.18392.
     """
-    stable = _warmup(_constant(peak_value), warmup_steps=warmup_steps, init_value=init_value)
-    return _cooldown(
+
+    def stable(step: Array) -> ArrayLike:
+        return warmup.formula(
+            step, lambda _: peak_value, warmup_steps=warmup_steps, init_value=init_value
+        )
+
+    return cooldown_from.formula(
+        step,
         stable,
         begin=total_steps - cooldown_steps,
         cooldown_steps=cooldown_steps,
         end_value=end_value,
         shape=shape,
-    )(step)
+    )
 
 
 @schedule
@@ -117,9 +120,6 @@ def infinite(
     Returns:
         A :class:`~lr_optax.Schedule`. It has no end; :func:`cooldown_from` anneals it.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> from lr_optax import cooldown_from
         >>> s = infinite(0.1, constant_value=0.04, warmup_steps=10, cooldown_steps=20)
@@ -140,8 +140,13 @@ def infinite(
         Effectiveness of Infinite Learning Rate Schedule for Continual Pre-training", 2025,
         arXiv:2503.02844.
     """
-    decay = _shaped(peak_value, decay_steps=cooldown_steps, end_value=constant_value, shape=shape)
-    return _warmup(decay, warmup_steps=warmup_steps, init_value=init_value)(step)
+
+    def decay(step: Array) -> ArrayLike:
+        return shaped_decay.formula(
+            step, peak_value, decay_steps=cooldown_steps, end_value=constant_value, shape=shape
+        )
+
+    return warmup.formula(step, decay, warmup_steps=warmup_steps, init_value=init_value)
 
 
 @schedule
@@ -152,7 +157,7 @@ def tri_stage(
     warmup_steps: Steps,
     hold_steps: Steps,
     cooldown_steps: Steps,
-    init_factor: Rate = 0.01,
+    init_factor: NonNegative = 0.01,
     end_factor: Positive = 0.01,
 ) -> ArrayLike:
     """Up, level, and down exponentially, from and to a share of the peak.
@@ -168,9 +173,6 @@ def tri_stage(
     Returns:
         A :class:`~lr_optax.Schedule`. The last rate is held.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = tri_stage(0.1, warmup_steps=10, hold_steps=20, cooldown_steps=30)
         >>> print(s(0), s(10), s(30), s(45), s(60))
@@ -183,20 +185,20 @@ def tri_stage(
         D. S. Park et al., "SpecAugment: A Simple Data Augmentation Method for Automatic Speech
         Recognition", 2019, arXiv:1904.08779.
     """
-    held = _warmup(
-        _constant(peak_value), warmup_steps=warmup_steps, init_value=peak_value * init_factor
+    held = warmup.formula(
+        step,
+        lambda _: peak_value,
+        warmup_steps=warmup_steps,
+        init_value=peak_value * init_factor,
     )
     begin = later(warmup_steps, hold_steps)
     end_value = peak_value * end_factor
-    weights = progress(since(begin, step), cooldown_steps)
+    weights = progress(since(step, begin), cooldown_steps)
     falling = shapes.between("exponential", weights, peak_value, end_value)
-    return jnp.where(until(begin, step) > 0, held(step), falling)
+    return jnp.where(until(step, begin) > 0, held, falling)
 
 
-def _stages_fit(
-    *, boundaries, cooldown_steps, warmup_steps, rewarmup_steps, shape, end_value, **_: object
-) -> None:
-    shapes.check_ends(shape, end_value=end_value)
+def _stages_fit(*, boundaries, cooldown_steps, warmup_steps, rewarmup_steps, **_: object) -> None:
     if not is_known(boundaries, cooldown_steps, warmup_steps, rewarmup_steps):
         return
     if len(boundaries) == 0:
@@ -210,7 +212,7 @@ def _stages_fit(
             )
 
 
-@schedule(check=_stages_fit)
+@schedule(check=together(_stages_fit, positive_ends("end_value")))
 def warmup_stable_decay_cycles(
     step: Array,
     peak_value: Rate,
@@ -244,7 +246,7 @@ def warmup_stable_decay_cycles(
         A :class:`~lr_optax.Schedule`, exactly ``end_value`` from the last boundary on.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or the phases do not fit.
+        ValueError: the phases do not fit.
 
     Example:
         >>> s = warmup_stable_decay_cycles(0.1, boundaries=(40, 80), cooldown_steps=10,
@@ -265,10 +267,10 @@ def warmup_stable_decay_cycles(
     first = index == 0
     begin, end = jnp.where(first, 0, ends[index - 1]), ends[index]
     rise_steps = jnp.where(first, warmup_steps, rewarmup_steps)
-    rise = progress(since(begin, step), rise_steps)
+    rise = progress(since(step, begin), rise_steps)
     rising = blend(rise, jnp.where(first, init_value, end_value), peak_value)
     cooldown_begin = end - jnp.asarray(cooldown_steps, end.dtype)
-    fall = progress(since(cooldown_begin, step), cooldown_steps)
+    fall = progress(since(step, cooldown_begin), cooldown_steps)
     falling = shapes.between(shape, fall, peak_value, end_value)
-    rate = jnp.where(until(cooldown_begin, step) > 0, peak_value, falling)
-    return jnp.where(rise[0] > 0, rising, rate)
+    rate = jnp.where(until(step, cooldown_begin) > 0, peak_value, falling)
+    return jnp.where(rise.left > 0, rising, rate)

@@ -20,9 +20,6 @@ def constant(step: Array, value: Rate) -> ArrayLike:
     Returns:
         A :class:`~lr_optax.Schedule`.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = constant(0.1)
         >>> print(s(0), s(10), s(1000))
@@ -53,9 +50,6 @@ def step_decay(
 
     Returns:
         A :class:`~lr_optax.Schedule`. It goes on dropping for ever.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = step_decay(0.1, decay_rate=0.5, decay_steps=10)
@@ -89,9 +83,6 @@ def multistep_decay(
 
     Returns:
         A :class:`~lr_optax.Schedule`. The last rate is held.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = multistep_decay(0.1, decay_rate=0.1, boundaries=(30, 60))

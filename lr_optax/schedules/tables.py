@@ -11,28 +11,21 @@ from jax.typing import ArrayLike, DTypeLike
 
 from lr_optax._core import shapes
 from lr_optax._core.arguments import Boundaries, Rate, Rates
+from lr_optax._core.rules import one_fewer, positive_ends, together
 from lr_optax._core.schedule import Schedule, schedule
 from lr_optax._core.steps import as_float, default_float, is_number, passed, progress, since
 from lr_optax.schedules.inner import PER_STEP
 
 
-def _one_boundary_less(*, values, boundaries, **_: object) -> None:
-    if len(boundaries) != len(values) - 1:
-        raise ValueError(
-            f"`boundaries` must be one fewer than `values`, got {len(boundaries)} for {len(values)}"
-        )
-
-
-def _as_many(*, values, boundaries, shape, **_: object) -> None:
+def _as_many(*, values, boundaries, **_: object) -> None:
     if len(boundaries) != len(values) or len(values) == 0:
         raise ValueError(
             f"`boundaries` must be as many as `values`, at least one, "
             f"got {len(boundaries)} for {len(values)}"
         )
-    shapes.check_ends(shape, values=values)
 
 
-@schedule(check=_one_boundary_less)
+@schedule(check=one_fewer("boundaries", "values"))
 def piecewise_constant(step: Array, values: Rates, *, boundaries: Boundaries) -> ArrayLike:
     """Chosen rates between chosen steps: η(t) = v_i for b_i <= t < b_{i+1}.
 
@@ -45,7 +38,7 @@ def piecewise_constant(step: Array, values: Rates, *, boundaries: Boundaries) ->
         A :class:`~lr_optax.Schedule`. The last rate is held.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or the numbers do not match.
+        ValueError: the numbers do not match.
 
     Example:
         >>> s = piecewise_constant((0.1, 0.01, 0.003), boundaries=(30, 60))
@@ -63,7 +56,7 @@ def piecewise_constant(step: Array, values: Rates, *, boundaries: Boundaries) ->
     return as_table(values, default_float())[passed(step, boundaries)]
 
 
-@schedule(check=_as_many)
+@schedule(check=together(_as_many, positive_ends("values")))
 def interpolate(
     step: Array, values: Rates, *, boundaries: Boundaries, shape: shapes.Shape = "linear"
 ) -> ArrayLike:
@@ -80,7 +73,7 @@ def interpolate(
         A :class:`~lr_optax.Schedule`, exactly v_i at step b_i.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or the numbers do not match.
+        ValueError: the numbers do not match.
 
     Example:
         >>> s = interpolate((0.0, 0.4, 0.1), boundaries=(0, 4, 10))
@@ -99,7 +92,7 @@ def interpolate(
     before = (passed(step, points) - 1).clip(0, last)
     after = jnp.minimum(before + 1, last)
     begin, end = points[before], points[after]
-    weights = progress(since(begin, step), end - begin)
+    weights = progress(since(step, begin), end - begin)
     rate = shapes.between(shape, weights, rates[before], rates[after])
     return jnp.where(step < points[0], rates[0], rate)
 
@@ -130,7 +123,7 @@ def lookup(step: Array, values: Annotated[Rate, PER_STEP]) -> ArrayLike:
         A :class:`~lr_optax.Schedule`.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or is no vector.
+        ValueError: ``values`` is no vector.
 
     Example:
         >>> from numpy import array

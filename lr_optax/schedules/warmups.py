@@ -8,16 +8,13 @@ from jax.typing import ArrayLike
 
 from lr_optax._core import shapes
 from lr_optax._core.arguments import Fraction, Rate, Steps
+from lr_optax._core.rules import positive_ends
 from lr_optax._core.schedule import schedule
-from lr_optax._core.steps import as_float, blend, progress, since, until
+from lr_optax._core.steps import Progress, as_float, blend, progress, since, until
 from lr_optax.schedules.inner import Inner
 
 
-def _positive_start(*, shape, init_value, **_: object) -> None:
-    shapes.check_ends(shape, init_value=init_value)
-
-
-@schedule(check=_positive_start)
+@schedule(check=positive_ends("init_value"))
 def warmup(
     step: Array,
     schedule: Inner,
@@ -45,9 +42,6 @@ def warmup(
     Returns:
         A :class:`~lr_optax.Schedule`, exactly s(0) at step w.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> from lr_optax import cosine_decay, warmup
         >>> s = warmup(cosine_decay(0.1, decay_steps=90), warmup_steps=10)
@@ -62,19 +56,19 @@ def warmup(
         P. Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017,
         arXiv:1706.02677, section 2.2.
     """
-    rate = schedule(since(warmup_steps, step))  # during the rise, s(0)
+    rate = schedule(since(step, warmup_steps))  # during the rise, s(0)
     if shape == "log":
         rise = blend(_logarithm(step, warmup_steps), init_value, rate)
     else:
-        weights = progress(since(-lead, step), warmup_steps)
+        weights = progress(since(step, -lead), warmup_steps)
         rise = shapes.between(shape, weights, init_value, rate)
-    return jnp.where(until(warmup_steps, step) > 0, rise, rate)
+    return jnp.where(until(step, warmup_steps) > 0, rise, rate)
 
 
-def _logarithm(step: Array, length: ArrayLike) -> shapes.Weights:
+def _logarithm(step: Array, length: ArrayLike) -> Progress:
     time, length = as_float(step) + 1, jnp.maximum(as_float(length), 2)
     left = jnp.maximum(jnp.log(length / time), 0) / jnp.log(length)
-    return jnp.where(step <= 0, 1, left), jnp.minimum(jnp.log(time) / jnp.log(length), 1)
+    return Progress(jnp.where(step <= 0, 1, left), jnp.minimum(jnp.log(time) / jnp.log(length), 1))
 
 
 @schedule
@@ -99,9 +93,6 @@ def untuned_warmup(
 
     Returns:
         A :class:`~lr_optax.Schedule`.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> from lr_optax import constant, untuned_warmup

@@ -5,7 +5,7 @@ import math
 import jax.numpy as jnp
 from jax import Array
 
-from lr_optax._core.arguments import Number, Period, Positive, Rate, exceeds, is_known
+from lr_optax._core.arguments import NonNegative, Number, Period, Positive, Rate, exceeds, is_known
 from lr_optax._core.schedule import Schedule
 from lr_optax._core.signature import validated
 from lr_optax._core.steps import as_float
@@ -14,7 +14,7 @@ from lr_optax.schedules.inner import Inner
 
 
 @validated
-def adamw_timescale(rate: Rate, *, weight_decay: Rate) -> Number:
+def adamw_timescale(rate: Rate, *, weight_decay: NonNegative) -> Number:
     """How many steps AdamW's weights remember: τ = 1/(η·λ).
 
     Args:
@@ -23,9 +23,6 @@ def adamw_timescale(rate: Rate, *, weight_decay: Rate) -> Number:
 
     Returns:
         Steps; infinite without weight decay.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> round(adamw_timescale(1e-3, weight_decay=0.1))
@@ -45,7 +42,7 @@ def adamw_timescale(rate: Rate, *, weight_decay: Rate) -> Number:
 
 @validated
 def adamw_update_weights(
-    schedule: Inner, *, weight_decay: Rate, total_steps: Period
+    schedule: Inner, *, weight_decay: NonNegative, total_steps: Period
 ) -> tuple[Array, Array]:
     """How much each of AdamW's updates, and the initialisation, count in the final weights.
 
@@ -59,9 +56,6 @@ def adamw_update_weights(
 
     Returns:
         s, the share of the initialisation that survives, and the vector of all c_t.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> from lr_optax import constant
@@ -86,7 +80,7 @@ def adamw_update_weights(
 
 @validated
 def proportional_weight_decay(
-    schedule: Inner, *, weight_decay: Rate, peak_value: Positive
+    schedule: Inner, *, weight_decay: NonNegative, peak_value: Positive
 ) -> Schedule:
     """A weight decay that follows the rate: λ_t = λ·η_t/η_max (AdamC).
 
@@ -97,9 +91,6 @@ def proportional_weight_decay(
 
     Returns:
         A :class:`~lr_optax.Schedule` for the weight decay.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> from lr_optax import linear

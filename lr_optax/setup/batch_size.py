@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from lr_optax._core.arguments import Fraction, Number, Positive, Rate, exceeds
+from lr_optax._core.arguments import Fraction, NonNegative, Number, Positive, Rate, exceeds
 from lr_optax._core.signature import validated
 
 
@@ -18,9 +18,6 @@ def linear_scaling(rate: Rate, *, batch_size: Positive, base_batch_size: Positiv
 
     Returns:
         The new rate.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> linear_scaling(0.1, batch_size=1024, base_batch_size=256)
@@ -53,7 +50,7 @@ def sqrt_scaling(
     base_batch_size: Positive,
     b1: Fraction = 0.9,
     b2: Fraction = 0.999,
-    eps: Rate = 1e-8,
+    eps: NonNegative = 1e-8,
 ) -> AdamSettings:
     """Adam for another batch size: with κ = B/B₀, η·√κ, 1 − κ(1 − β) for both betas, ε/√κ.
 
@@ -109,9 +106,6 @@ def beta_for_batch(beta: Fraction, *, batch_size: Positive, base_batch_size: Pos
     Returns:
         The new decay per step.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> round(beta_for_batch(0.95, batch_size=1, base_batch_size=512), 4)
         0.9999
@@ -138,9 +132,6 @@ def beta_half_life(beta: Fraction, *, per_step: Positive = 1) -> Number:
     Returns:
         What goes by until a value's weight has halved.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> round(beta_half_life(0.95, per_step=1000))
         13513
@@ -160,9 +151,6 @@ def noise_scale_sgd(max_rate: Rate, *, batch_size: Positive, noise_scale: Positi
 
     Returns:
         The rate; half of ``max_rate`` at B = B_noise.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> noise_scale_sgd(0.4, batch_size=300, noise_scale=100)
@@ -186,9 +174,6 @@ def noise_scale_adam(max_rate: Rate, *, batch_size: Positive, noise_scale: Posit
 
     Returns:
         The rate. It rises like √B, peaks at B_noise, and falls again.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> noise_scale_adam(0.5, batch_size=400, noise_scale=100)

@@ -69,9 +69,6 @@ def CosineLRScheduler(
     Returns:
         A :func:`timm_cosine`, behind a warm-up if there is one.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = CosineLRScheduler(0.1, t_initial=10, warmup_t=4, warmup_prefix=True)
         >>> print(s(0), s(2), s(4), s(9), s(14))
@@ -125,9 +122,6 @@ def PolyLRScheduler(
 
     Returns:
         A :func:`timm_poly`, behind a warm-up if there is one.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = PolyLRScheduler(0.1, t_initial=10, power=2.0)
@@ -187,7 +181,7 @@ def TanhLRScheduler(
         A :func:`timm_tanh`, behind a warm-up if there is one.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or ``lb`` is not below ``ub``.
+        ValueError: ``lb`` is not below ``ub``.
 
     Example:
         >>> s = TanhLRScheduler(0.1, t_initial=10, warmup_t=7)

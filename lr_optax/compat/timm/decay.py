@@ -6,11 +6,19 @@ from typing import Any, Literal
 import jax.numpy as jnp
 import optax
 
-from lr_optax._core.arguments import Count, Interval, Moments, Positive, Rate, Shrinking, Span
+from lr_optax._core.arguments import (
+    Count,
+    Interval,
+    Moments,
+    NonNegative,
+    Positive,
+    Rate,
+    Shrinking,
+    Span,
+)
 from lr_optax._core.schedule import Schedule
 from lr_optax._core.signature import validated
-from lr_optax._core.steps import is_number
-from lr_optax.compat._shared import at_least
+from lr_optax._core.steps import at_least, is_number
 from lr_optax.compat.timm.cycles import lead, with_warmup
 from lr_optax.compat.timm.formulas import timm_step
 from lr_optax.compat.torch import ReduceLROnPlateau
@@ -41,9 +49,6 @@ def StepLRScheduler(
     Returns:
         A :func:`lr_optax.step_decay`, or for a fraction a :func:`timm_step`, behind a warm-up if
         there is one.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = StepLRScheduler(0.1, decay_t=10, decay_rate=0.5, warmup_t=4)
@@ -86,9 +91,6 @@ def MultiStepLRScheduler(
     Returns:
         A :func:`lr_optax.multistep_decay`, behind a warm-up if there is one.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = MultiStepLRScheduler(0.1, decay_t=[10, 20], decay_rate=0.5)
         >>> print(s(8), s(9), s(18), s(19))
@@ -109,7 +111,7 @@ def MultiStepLRScheduler(
 
 def _from(time: Any) -> Any:
     """The first step not before a time."""
-    return at_least(0, math.ceil(time) if is_number(time) else time)
+    return at_least(math.ceil(time) if is_number(time) else time, 0)
 
 
 @validated
@@ -117,7 +119,7 @@ def PlateauLRScheduler(
     base_lr: Positive,
     decay_rate: Shrinking = 0.1,
     patience_t: Count = 10,
-    threshold: Rate = 1e-4,
+    threshold: NonNegative = 1e-4,
     cooldown_t: Count = 0,
     warmup_t: Count = 0,
     warmup_lr_init: Rate = 0.0,
@@ -143,9 +145,6 @@ def PlateauLRScheduler(
 
     Returns:
         A :func:`lr_optax.reduce_on_plateau`.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> tx = PlateauLRScheduler(0.1, 0.5, patience_t=0, warmup_t=2)

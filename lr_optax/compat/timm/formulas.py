@@ -21,9 +21,9 @@ from lr_optax._core.arguments import (
     exceeds,
 )
 from lr_optax._core.schedule import schedule
-from lr_optax._core.steps import as_float, blend, geometric, is_number, turns, until
+from lr_optax._core.steps import Progress, as_float, blend, geometric, is_number, turns, until
 from lr_optax.compat._shared import lengths, portions
-from lr_optax.schedules.cycles import _growing_cycles
+from lr_optax.schedules.cycles import growing_cycles
 
 
 @schedule(name="timm.cosine")
@@ -55,9 +55,6 @@ def timm_cosine(
     Returns:
         A :class:`~lr_optax.Schedule`.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = timm_cosine(0.1, t_initial=10, cycle_decay=0.5, cycle_limit=2)
         >>> print(s(0), s(5), s(10), s(15), s(20))
@@ -70,11 +67,11 @@ def timm_cosine(
         timm 1.0.31, timm.scheduler.CosineLRScheduler.
     """
 
-    def falling(left: Array, gone: Array) -> shapes.Weights:
-        return shapes.cosine(*shapes.delayed((left, gone), k_decay))
+    def falling(x: Progress) -> Progress:
+        return shapes.cosine(shapes.delayed(x, k_decay))
 
-    index, weights = _growing_cycles(step, t_initial, cycle_mul, ahead)
-    return _limited(falling(*weights), index, base_lr, lr_min, cycle_decay, cycle_limit)
+    index, weights = growing_cycles(step, t_initial, cycle_mul, ahead)
+    return _limited(falling(weights), index, base_lr, lr_min, cycle_decay, cycle_limit)
 
 
 @schedule(name="timm.poly")
@@ -108,9 +105,6 @@ def timm_poly(
     Returns:
         A :class:`~lr_optax.Schedule`.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = timm_poly(0.1, t_initial=16)
         >>> print(s(0), s(12), s(15), s(16))
@@ -123,11 +117,11 @@ def timm_poly(
         timm 1.0.31, timm.scheduler.PolyLRScheduler.
     """
 
-    def falling(left: Array, gone: Array) -> shapes.Weights:
-        return shapes.power(shapes.delayed((left, gone), k_decay), power)
+    def falling(x: Progress) -> Progress:
+        return shapes.power(shapes.delayed(x, k_decay), power)
 
-    index, weights = _growing_cycles(step, t_initial, cycle_mul, ahead)
-    return _limited(falling(*weights), index, base_lr, lr_min, cycle_decay, cycle_limit)
+    index, weights = growing_cycles(step, t_initial, cycle_mul, ahead)
+    return _limited(falling(weights), index, base_lr, lr_min, cycle_decay, cycle_limit)
 
 
 @schedule(name="timm.tanh")
@@ -160,9 +154,6 @@ def timm_tanh(
     Returns:
         A :class:`~lr_optax.Schedule`.
 
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
-
     Example:
         >>> s = timm_tanh(0.1, t_initial=10)
         >>> print(s(0), s(7), s(10))
@@ -176,15 +167,17 @@ def timm_tanh(
         timm 1.0.31, timm.scheduler.TanhLRScheduler.
     """
 
-    def falling(left: Array, gone: Array) -> tuple[Any, Any]:
+    def falling(x: Progress) -> Progress:
         # As a share of the way between the ends, whose values are then the same however compiled.
         first, last = _tanh(lb), _tanh(ub)
-        weights = shapes.tanh(left, gone, lb, ub)
-        rest = blend(weights, (1 - first) / 2, (1 - last) / 2)
-        return rest, blend(weights, (1 + first) / 2, (1 + last) / 2)
+        weights = shapes.tanh(x, lb, ub)
+        return Progress(
+            as_float(blend(weights, (1 - first) / 2, (1 - last) / 2)),
+            as_float(blend(weights, (1 + first) / 2, (1 + last) / 2)),
+        )
 
-    index, weights = _growing_cycles(step, t_initial, cycle_mul, ahead)
-    return _limited(falling(*weights), index, base_lr, lr_min, cycle_decay, cycle_limit)
+    index, weights = growing_cycles(step, t_initial, cycle_mul, ahead)
+    return _limited(falling(weights), index, base_lr, lr_min, cycle_decay, cycle_limit)
 
 
 def _tanh(x: ArrayLike) -> Any:
@@ -192,7 +185,7 @@ def _tanh(x: ArrayLike) -> Any:
 
 
 def _limited(
-    weights: tuple[Any, Any],
+    weights: Progress,
     index: Array,
     base_lr: ArrayLike,
     lr_min: ArrayLike,
@@ -224,9 +217,6 @@ def timm_step(
 
     Returns:
         A :class:`~lr_optax.Schedule`.
-
-    Raises:
-        TypeError, ValueError: an argument breaks its rule.
 
     Example:
         >>> s = timm_step(0.1, decay_t=2.5, decay_rate=0.5)
@@ -299,7 +289,7 @@ def timm_wsd(
         A :class:`~lr_optax.Schedule`.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or ``decay_t`` exceeds ``t_initial``.
+        ValueError: ``decay_t`` exceeds ``t_initial``.
 
     Example:
         >>> s = timm_wsd(0.1, t_initial=96, decay_t=16)
@@ -317,35 +307,36 @@ def timm_wsd(
         time = (as_float(step) + ahead) / jnp.where(stable_timescale > 0, stable_timescale, 1)
         stable = base_lr * (1 + time) ** (-0.5 if stable_fn == "rsqrt" else -as_float(stable_power))
     end = _earlier(t_initial, ahead)
-    left, gone = portions(*lengths(step, _earlier(end, decay_t), end))
+    x = portions(*lengths(step, _earlier(end, decay_t), end))
     weights = {
         "linear": shapes.linear,
         "1-sqrt": shapes.one_minus_sqrt,
         "cosine": shapes.cosine,
-        "power": lambda left, gone: shapes.delayed((left, gone), decay_power),
-        "exp": lambda left, gone: _bent(left, gone, decay_ratio),
+        "power": lambda x: shapes.delayed(x, decay_power),
+        "exp": lambda x: _bent(x, decay_ratio),
     }
     if callable(decay_fn):
-        rest = as_float(decay_fn(gone))
-        return blend((rest, 1 - rest), jnp.maximum(stable, lr_min), lr_min)
-    return blend(weights[decay_fn](left, gone), jnp.maximum(stable, lr_min), lr_min)
+        rest = as_float(decay_fn(x.gone))
+        return blend(Progress(rest, 1 - rest), jnp.maximum(stable, lr_min), lr_min)
+    return blend(weights[decay_fn](x), jnp.maximum(stable, lr_min), lr_min)
 
 
 def _earlier(time: Any, by: Any) -> Any:
     """A difference of two times, which stays whole where both are."""
     if is_number(by) and (by == 0 or is_number(time)):
         return time if by == 0 else time - by
-    return until(time, jnp.asarray(by))
+    return until(jnp.asarray(by), time)
 
 
-def _bent(left: Array, gone: Array, ratio: ArrayLike) -> shapes.Weights:
+def _bent(x: Progress, ratio: ArrayLike) -> Progress:
     """An exponential decay to a ratio, bent to end at 0: (r^x − r)/(1 − r)."""
     if is_number(ratio) and 0 < ratio < 1:
         log, share = math.log(ratio), 1 - ratio
     else:
         ratio = as_float(ratio).clip(1e-6, 1 - 1e-6)
         log, share = jnp.log(ratio), 1 - ratio
+    left, gone = x
     falling = ratio * jnp.expm1(-left * log) / share
     risen = -jnp.expm1(gone * log) / share
     ends = (left >= 1) | (gone >= 1)
-    return jnp.where(ends, left, falling), jnp.where(ends, gone, risen)
+    return Progress(jnp.where(ends, left, falling), jnp.where(ends, gone, risen))

@@ -51,7 +51,7 @@ def WSDLRScheduler(
         A :func:`timm_wsd`, behind a warm-up if there is one.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or ``decay_t`` exceeds ``t_initial``.
+        ValueError: ``decay_t`` exceeds ``t_initial``.
 
     Example:
         >>> s = WSDLRScheduler(0.1, t_initial=96, decay_t=16, warmup_t=4)
