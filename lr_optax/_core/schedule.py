@@ -54,6 +54,10 @@ class Schedule:
     may be added, subtracted and multiplied, and numbers divided by: ``s * 2`` is
     ``scale(s, factor=2)``, ``s * other`` a ``product``, and ``1 - s`` an ``add``.
 
+    A hyperparameter outside of the range that its function gives for it raises ``TypeError`` or
+    ``ValueError``, with its name, the rule and the value, when the schedule is made. Traced values
+    are never checked.
+
     Example:
         >>> from lr_optax import linear
         >>> s = linear(0.1, transition_steps=10)

@@ -196,7 +196,7 @@ def greedy(
         ``window_size``.
 
     Raises:
-        ValueError: ``value`` is not a real scalar.
+        TypeError, ValueError: ``value`` is not a real scalar.
 
     Example:
         >>> tx = greedy(0.5, patience=1)

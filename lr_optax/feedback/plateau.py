@@ -131,7 +131,7 @@ def reduce_on_plateau(
         schedule of one hyperparameter: :func:`with_feedback`.
 
     Raises:
-        ValueError: ``value`` is not a real scalar.
+        TypeError, ValueError: ``value`` is not a real scalar.
 
     Example:
         >>> tx = reduce_on_plateau(0.5, patience=1)
