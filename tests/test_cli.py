@@ -1,6 +1,7 @@
 """The command line, as a person calls it."""
 
 import csv
+import json
 import os
 import re
 import shlex
@@ -79,9 +80,10 @@ def test_compare_is_bit_identical_a_second_time(small, tmp_path):
     ("arguments", "message"),
     [
         (["show", "cosine_deca(1)"], "did you mean cosine_decay?"),
+        (["show", "cosine_deca"], "did you mean cosine_decay?"),
         (["show", "constant("], "is not the text of a schedule"),
         (["show", "constant(-1)"], "`value` must be a finite number >= 0"),
-        (["compare", "--schedule", "nothing"], "column 1: expected"),
+        (["compare", "--schedule", "nothing"], "there is no schedule 'nothing'"),
         (["compare", "--peaks", "a,b"], "--peaks takes numbers with commas between, got 'a,b'"),
         (["compare", "--peaks", "0,1"], "`peaks` must be finite numbers > 0"),
         (["compare", "--total-steps", "41"], "`total_steps` must be a multiple of 40, got 41"),
@@ -91,13 +93,13 @@ def test_compare_is_bit_identical_a_second_time(small, tmp_path):
         (["compare", "--peaks", "0.1,0.10"], "--peaks must differ from each other"),
         (["compare", *2 * ["--schedule", "constant(0.1)"]], "constant(0.1) is given twice"),
         (["show", "constant(0.1)", "constant(.1)"], "constant(.1) is given twice"),
-        (["show", "constant(0.1)", "constant"], "constant needs its arguments: constant(value)"),
+        (["show", "constant(0.1)", "constant"], "constant(value): missing a required argument"),
         (["show", "constant(0.1)", "--png", "new/a.xyz"], "there are no .xyz pictures; one of"),
         (["show", "constant(0.1)", "--png", "/proc/a.png"], "cannot write into /proc"),
         (["show", "constant(0.1)", "--png", "/dev/full"], "cannot write /dev/full: No space left"),
         (["show", "constant(0.1)", "--png", "."], "cannot write .: it is a folder"),
         (["show", "constant(0.1)", "--import", "no_such"], "--import no_such: ModuleNotFoundError"),
-        (["list", "--import", "this.py"], "give a module's name, as in `import`"),
+        (["list", "--import", "json.py"], "give a module's name, as in `import`"),
     ],
 )
 def test_bad_input_gets_one_clear_line_and_exit_code_2(arguments, message, tmp_path, monkeypatch):
@@ -166,6 +168,13 @@ def test_the_examples_in_help_are_calls_that_work(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(comparison, "compare", lambda *_, **options: fake(**options))
     monkeypatch.setitem(sys.modules, "my_schedules", sys)  # a user's, imported already
+    logged = [
+        {"step": n, "grad_norm": 2 - n / 100, "optim/grad_l1": 2 - n / 100} for n in range(100)
+    ]
+    Path("run.jsonl").write_text("\n".join(map(json.dumps, logged)))
+    Path("run.csv").write_text(
+        "step,grad_norm\n" + "".join(f"{n},{2 - n / 100}\n" for n in range(100))
+    )
     for line in import_module(COMMANDS[name]).EXAMPLES:
         assert line in run(name.replace("_", "-"), "--help").output
         lr_optax, *arguments = shlex.split(line)
@@ -208,6 +217,21 @@ def test_what_looks_wrong_in_a_comparison_is_said(tmp_path, monkeypatch):
     assert f"! {momentum}: it stays between 0.85 and 0.95" in result.stderr
     assert f"! {late}: the run does not reach the peak" in result.stderr
     assert "! the loss is no number, at every peak: constant, linear to zero" in result.stdout
+
+
+def test_progress_is_drawn_on_stderr(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+
+    def compare(*_, progress, **options):
+        for done in range(5):
+            progress(done, 4)
+        return fake(**options)
+
+    monkeypatch.setattr(comparison, "compare", compare)
+    result = run("compare")
+    assert "4 of 4 runs" in result.stderr
+    assert "runs " not in result.stdout
 
 
 def test_a_picture_without_an_ending_says_what_it_is(tmp_path, monkeypatch):
@@ -282,7 +306,8 @@ def broken(step, value):
 
 def test_a_users_schedules_are_known_by_name(tmp_path):
     (tmp_path / "mine.py").write_text(MINE)
-    shown = program("show", "sine(0.1, period=100)", "--import", "mine", cwd=tmp_path)
+    example = "show", "sine(0.1, period=100)", "--import", "own_schedule"
+    shown = program(*example, cwd=Path(__file__).parents[1] / "examples")
     assert shown.returncode == 0, shown.stderr
     assert "50    0.1" in shown.stdout
     unknown = program("show", "sine(0.1, period=100)", cwd=tmp_path)

@@ -300,7 +300,7 @@ def schedule(
     The formula takes the step, an array >= 0, then the hyperparameters, of which only the first
     may be positional, and returns the rate. Written with ``jax.numpy`` it works under ``jit``,
     ``vmap`` and ``grad``; annotated with :mod:`lr_optax._core.arguments` it rejects bad values.
-    Its name is registered for :func:`lr_optax.parse` and the command line.
+    Its name is registered for :func:`lr_optax.parse`, and for the command line with ``--import``.
 
     Args:
         formula: ``(step, first, *, second, ...) -> rate``.

@@ -3,6 +3,7 @@
 Everything heavy is imported by the command that needs it, so that ``--help`` answers at once.
 """
 
+import inspect
 import io
 import sys
 from contextlib import suppress
@@ -52,8 +53,18 @@ def _fail(error: Exception) -> None:
     sys.exit(2)
 
 
+def _examples(*lines: str) -> str:
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
+_COMMANDS = {
+    module.name.replace("_", "-"): import_module(f"{commands.__name__}.{module.name}")
+    for module in iter_modules(commands.__path__)
+}
+
 app = typer.Typer(
     cls=_Program,
+    epilog=_examples(*(module.EXAMPLES[0] for module in _COMMANDS.values())),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -79,7 +90,8 @@ def program(
     """Learning-rate schedules for JAX and Optax."""
 
 
-for name in (module.name for module in iter_modules(commands.__path__)):
-    module = import_module(f"{commands.__name__}.{name}")
-    examples = "\n".join(["\b", "Examples:", *(f"  {line}" for line in module.EXAMPLES)])
-    app.command(name.replace("_", "-"), epilog=examples)(module.command)
+for _name, _module in _COMMANDS.items():
+    _said = inspect.getdoc(_module.command) or ""
+    app.command(_name, short_help=_said.partition("\n")[0], epilog=_examples(*_module.EXAMPLES))(
+        _module.command
+    )

@@ -48,9 +48,8 @@ def read(texts: Iterable[str]) -> "dict[str, Schedule]":
 
     found: dict[str, Schedule] = {}
     for text in texts:
-        if call := signature(text):
-            raise ValueError(f"{text} needs its arguments: {call}")
-        schedule = parse(text)
+        # A name alone is a call without arguments: the error says which there are.
+        schedule = parse(f"{text}()" if text.strip().isidentifier() else text)
         if schedule in found.values():
             raise ValueError(f"{text} is given twice")
         found[text] = schedule

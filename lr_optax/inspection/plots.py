@@ -67,15 +67,22 @@ def _by_name(schedules: Curve | Sequence[Curve] | Mapping[str, Curve]) -> dict[s
     if callable(schedules):
         schedules = [schedules]
     if not isinstance(schedules, Mapping):
-        if not (isinstance(schedules, Sequence) and all(map(callable, schedules))):
-            raise TypeError(
-                f"plot: `schedules` must be a schedule, several, or a mapping from names to "
-                f"schedules, got {schedules!r}"
-            )
+        if not isinstance(schedules, Sequence):
+            raise TypeError(_no_schedule(schedules))
         schedules = {_label(schedule): schedule for schedule in schedules}
+    for schedule in schedules.values():
+        if not callable(schedule):
+            raise TypeError(_no_schedule(schedule))
     if not schedules:
         raise ValueError("plot: there must be at least one schedule")
     return dict(schedules)
+
+
+def _no_schedule(value: object) -> str:
+    return (
+        f"plot: `schedules` must be a schedule, several, or a mapping from names to schedules, "
+        f"got {value!r}"
+    )
 
 
 def _label(schedule: Curve) -> str:
