@@ -1,6 +1,9 @@
 """The sweep: the same results as a loop, in one program, and what it says of them."""
 
+import _thread
 import math
+import random
+import threading
 
 import chex
 import jax
@@ -180,6 +183,28 @@ def test_finished_batches_survive_an_interruption():
     assert "6 of 9 runs were finished" in str(result)
 
 
+def test_ctrl_c_is_heard_while_a_batch_runs():
+    def long(schedule, key):
+        return jax.lax.fori_loop(0, 300_000, lambda t, x: jnp.sin(x + schedule(t)), 0.0)
+
+    def interrupt(done, total):
+        if done == 1:
+            threading.Timer(0.01, _thread.interrupt_main).start()
+
+    result = sweep(long, ALIKE, KEYS, batch_size=1, progress=interrupt)
+    assert 1 <= result.finished.sum() < 9
+
+
+def test_finished_batches_survive_an_error():
+    def broken(done, total):
+        if done >= 6:
+            raise OSError("no room for the log")
+
+    with pytest.warns(RuntimeWarning, match=r"sweep: stopped by OSError\('no room for the log'\)"):
+        result = sweep(train, ALIKE, KEYS, metric="last", batch_size=3, progress=broken)
+    assert "6 of 9 runs were finished" in str(result)
+
+
 def test_memory_is_bounded_by_itself(monkeypatch):
     from lr_optax.foresight import lanes
 
@@ -335,7 +360,10 @@ TX = reduce_on_plateau(0.5)
         (ALIKE, KEYS, {"mode": "low"}, ValueError, "`mode` must be 'min' or 'max', got 'low'"),
         (ALIKE, KEYS, {"metric": None}, ValueError, "say which one ranks, as in metric='history'"),
         (ALIKE, KEYS, {"metric": "los"}, ValueError, "must be one of what `train` returns"),
+        (ALIKE, KEYS, {"batch_size": 2.5}, ValueError, "`batch_size` must be a whole number >= 1"),
+        (ALIKE, KEYS, {"batch_size": "2"}, TypeError, "`batch_size` must be a whole number >= 1"),
         (ALIKE, KEYS, {"baseline": 3}, ValueError, "0 to 2, got 3"),
+        (ALIKE, KEYS, {"baseline": True}, ValueError, "0 to 2, got True"),
         (ALIKE, KEYS, {"baseline": "linear"}, ValueError, "`baseline` must be one of the candi"),
         (ALIKE, KEYS[0], {}, ValueError, "`keys` must be several"),
         (ALIKE, jax.random.PRNGKey(0), {}, ValueError, "`keys` must be several"),
@@ -362,6 +390,19 @@ def test_errors(candidates, keys, options, error, message):
 def test_a_train_that_cannot_be_traced(bad):
     with pytest.raises(TypeError, match="`train` must be a pure function that JAX can trace"):
         sweep(bad, MIXED, KEYS)
+
+
+@pytest.mark.parametrize("draw", [random.random, np.random.rand])
+def test_a_train_that_draws_on_the_host(draw):
+    with pytest.raises(ValueError, match="draws from `random` or"):
+        sweep(lambda s, k: s(0) + draw(), MIXED, KEYS)
+
+
+def test_what_is_no_train():
+    with pytest.raises(TypeError, match="`train` must be a function of a candidate and a key"):
+        sweep(0.1, MIXED, KEYS)
+    with pytest.raises(TypeError, match="must return arrays of numbers, got key<fry> for 'key'"):
+        sweep(lambda s, k: {"key": k, "loss": s(0)}, MIXED, KEYS, metric="loss")
 
 
 def test_metrics_that_cannot_rank():

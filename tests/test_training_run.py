@@ -126,7 +126,12 @@ def test_models_of_every_library():
     [
         ({"total_steps": 0}, ValueError, "`total_steps` must be a whole number >= 1, got 0"),
         ({"batch_size": 2.5}, ValueError, "`batch_size` must be a whole number >= 1, got 2.5"),
-        ({"checks": 5}, ValueError, "`checks` must be a divisor of `total_steps`, got 5 and 12"),
+        (
+            {"checks": 5, "validation": X},
+            ValueError,
+            "`checks` must be a divisor of `total_steps`, got 5 and 12",
+        ),
+        ({"checks": 2}, ValueError, "2 `checks` need a set for `validation`"),
         ({"data": {}}, ValueError, "`data` must be arrays of one length >= 1"),
         ({"data": (X, X[:3])}, ValueError, r"of one length >= 1, got the shapes \(60, 4\), \(3,"),
         ({"validation": X[:0]}, ValueError, "`validation` must be arrays of one length >= 1"),
@@ -136,3 +141,17 @@ def test_models_of_every_library():
 def test_errors(options, error, message):
     with pytest.raises(error, match=message):
         make(**options)
+
+
+@pytest.mark.parametrize(
+    ("init", "optimizer", "message"),
+    [
+        (lambda key: {"w": jnp.zeros(4, int)}, optax.sgd, "real arrays, all of them trained"),
+        (lambda key: {"w": jnp.zeros(4), "f": jnp.tanh}, optax.sgd, "as by nnx.split or equinox"),
+        (init, lambda schedule: schedule, r"`optimizer` must return a transform, got constant\("),
+    ],
+)
+def test_what_cannot_be_trained(init, optimizer, message):
+    train = training_run(loss_fn, init, optimizer, DATA, total_steps=4, batch_size=8)
+    with pytest.raises(TypeError, match=message):
+        train(constant(0.1), KEY)

@@ -1,6 +1,7 @@
 """The search for a peak: where the optimum is known, where there is none, and in one program."""
 
 import math
+from contextlib import nullcontext
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 from lr_optax import Tuning, constant, cosine_decay, linear, tune
+from lr_optax.foresight.lanes import Lanes
+from lr_optax.foresight.tuning import Axis
 
 BEST = 0.03
 
@@ -129,6 +132,10 @@ def test_what_cannot_be_found_is_said(tmp_path):
     def noise(schedule, key):
         return jax.random.normal(jax.random.fold_in(key, (1e6 * schedule(0)).astype(int)))
 
+    found = tune(lambda s, k: 0 * s(0), constant, keys(2), **RANGE)
+    (note,) = found.notes()
+    assert "the metric is flat, or noise" in note
+
     notes = {str(tune(noise, constant, keys(3, seed), **RANGE)) for seed in range(5)}
     assert any("no minimum shows" in note or "at the edge" in note for note in notes)
 
@@ -144,10 +151,31 @@ def test_interrupted_after_a_round_nothing_is_lost():
 
     found = tune(exact, constant, keys(6), **RANGE, progress=stop)
     assert len(found.settings) == 8
-    assert "1 of 3 rounds are finished" in str(found)
+    assert "1 of 3 rounds are finished, with 6 keys" in str(found)
     assert abs(math.log10(found.best["peak"] / BEST)) < 0.5
-    with pytest.raises(KeyboardInterrupt):
-        tune(exact, constant, keys(6), **RANGE, progress=lambda *_: stop(1, 1))
+    found = tune(exact, constant, keys(6), **RANGE, progress=lambda *_: stop(1, 1))
+    assert "1 of 3 rounds are finished, with 3 keys" in str(found)
+    with pytest.raises(KeyboardInterrupt, match="not one key"):
+        tune(exact, constant, keys(6), points=60, **RANGE, progress=lambda *_: stop(1, 1))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_what_stops_a_later_round_loses_none_before(monkeypatch, error):
+    run, calls = Lanes.run, []
+
+    def failing(self):
+        calls.append(self)
+        if len(calls) == 2:
+            raise error
+        return run(self)
+
+    monkeypatch.setattr(Lanes, "run", failing)
+    said = (
+        nullcontext() if error is KeyboardInterrupt else pytest.warns(RuntimeWarning, match="by M")
+    )
+    with said:
+        found = tune(exact, constant, keys(2), **RANGE)
+    assert "1 of 3 rounds are finished, with 2 keys" in str(found)
 
 
 def test_saved_drawn_and_read(tmp_path):
@@ -166,16 +194,36 @@ def test_saved_drawn_and_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "error", "message"),
     [
-        ({"min_value": 0.0}, "must be finite, 0 < lowest < highest, got 0.0 and 10.0"),
-        ({"max_value": 1e-6}, "0 < lowest < highest"),
-        ({"others": {"b1": (0.9, 0.8)}}, "the range of `b1` must be finite, lowest < highest"),
-        ({"points": 3}, "`points` must be a whole number >= 4, got 3"),
-        ({"rounds": 1}, "`rounds` must be a whole number >= 2, got 1"),
-        ({"metric": None}, "several metrics"),
+        ({"min_value": 0.0}, ValueError, "tune: `min_value` must be a finite number > 0, got 0.0"),
+        ({"max_value": 1e-6}, ValueError, "must be finite, lowest < highest, got 1e-05 and 1e-06"),
+        ({"max_value": math.inf}, ValueError, "`max_value` must be a finite number > 0, got inf"),
+        ({"max_value": "1"}, TypeError, "`max_value` must be a finite number > 0, got '1'"),
+        ({"others": {"b1": (0.9, 0.8)}}, ValueError, "the range of `b1` must be finite, lowest < "),
+        ({"others": {"b1": 0.9}}, TypeError, "the range of `b1` must be two numbers, got 0.9"),
+        ({"others": {"peak": (0, 1)}}, ValueError, "`others` must not name the peak"),
+        ({"others": ["b1"]}, TypeError, "`others` must be a mapping from names to ranges"),
+        ({"points": 3}, ValueError, "`points` must be >= 4, got 3"),
+        ({"points": 4.5}, ValueError, "`points` must be a whole number >= 1, got 4.5"),
+        ({"rounds": 1}, ValueError, "`rounds` must be >= 2, got 1"),
+        ({"metric": None}, ValueError, "several metrics"),
+        ({"mode": "low"}, ValueError, "`mode` must be 'min' or 'max', got 'low'"),
+        ({"family": "constant"}, TypeError, "`family` must be a function of the peak"),
+        ({"keys": jax.random.key(0)}, ValueError, "`keys` must be several"),
+        ({"keys": 3}, TypeError, "`keys` must be an array of random keys"),
     ],
 )
-def test_errors(options, message):
-    with pytest.raises(ValueError, match=message):
-        tune(train, constant, keys(2), **{**RANGE, "metric": "loss", **options})
+def test_errors(options, error, message):
+    usual = {"family": constant, "keys": keys(2), "metric": "loss", **RANGE}
+    with pytest.raises(error, match=message):
+        tune(train, **{**usual, **options})
+
+
+def test_a_range_wider_than_a_ratio_can_say():
+    found = tune(
+        lambda s, k: jnp.log(s(0)) ** 2, constant, keys(2), min_value=1e-30, max_value=1e30
+    )
+    assert 1e-3 < found.best["peak"] < 1e3
+    assert Axis("x", 1e-300, 1e300).value(0.5) == pytest.approx(1)
+    assert Axis("x", 1e-300, 1e300).unit(1.0) == pytest.approx(0.5)

@@ -172,6 +172,9 @@ Rates = Annotated[
 Count = Annotated[Number, Rule("a whole number >= 0", _at_least(0, whole=True), whole=True)]
 """A number of checks, cycles or the like."""
 
+Size = Annotated[int, Rule("a whole number >= 1", _at_least(1, whole=True), whole=True)]
+"""How many of something there are at once: the shape of an array, so never traced."""
+
 
 def is_known(*values: object) -> bool:
     """Whether values can be compared now: no tracers, nothing that lives on another host."""

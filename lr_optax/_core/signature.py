@@ -21,8 +21,8 @@ def accept(hint: Any, value: Any) -> Any:
     if origin in (Union, types.UnionType) and type(None) in parts:
         if value is None:
             return None
-        (hint,) = (part for part in parts if part is not type(None))
-        return accept(hint, value)
+        hint, *others = (part for part in parts if part is not type(None))
+        return value if others else accept(hint, value)
     if origin is Annotated:
         for check in parts[1:]:
             value = check.accept(value) if hasattr(check, "accept") else value

@@ -2,6 +2,8 @@
 
 import functools
 import math
+import pickle
+import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -165,8 +167,9 @@ def _traced(shape: Shape, size: int) -> jax.stages.Traced:
     program = jax.jit(lanes, in_shardings=(whole, whole, spread, spread))
     leaves = [jax.ShapeDtypeStruct(*leaf) for leaf in shape.leaves]
     index = jax.ShapeDtypeStruct((size,), np.int32)
+    before = _host_draws()
     try:
-        return program.trace(
+        traced = program.trace(
             jax.tree.unflatten(shape.structure, leaves),
             jax.ShapeDtypeStruct(shape.keys[0], np.uint32),
             index,
@@ -184,6 +187,17 @@ def _traced(shape: Shape, size: int) -> jax.stages.Traced:
             "numpy, jax.lax.cond or jnp.where in place of `if`, and shapes that do not depend on "
             f"values: {str(error).splitlines()[0]}"
         ) from error
+    if _host_draws() != before:
+        raise ValueError(
+            "sweep: `train` must be a pure function, and draws from `random` or `numpy.random`, "
+            "where all runs would get the same numbers: draw with jax.random from its key"
+        )
+    return traced
+
+
+def _host_draws() -> bytes:
+    """A fingerprint of the generators that every library shares; it changes with each number."""
+    return pickle.dumps((random.getstate(), np.random.get_state()))
 
 
 @functools.lru_cache(maxsize=4)

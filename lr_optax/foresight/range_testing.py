@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from jax import Array
 
+from lr_optax._core.arguments import Positive, Size
+from lr_optax._core.signature import validated
 from lr_optax.foresight.results import Result, Table
 from lr_optax.foresight.sweeping import sweep
 from lr_optax.schedules.anytime import exponential_decay
@@ -23,99 +25,6 @@ _MEMORY = 0.98  # of the moving average
 _DIVERGED = 4  # times the lowest loss so far
 _SPREAD = 10.0  # between suggestions, and
 _NOISE = 3.0  # between seeds, as factors: beyond them there is a note
-
-
-def range_test(
-    train: Callable[[Any, Array], Any],
-    keys: Array,
-    *,
-    min_value: float = 1e-7,
-    max_value: float = 10.0,
-    total_steps: int = 100,
-    shape: Literal["exponential", "linear"] = "exponential",
-    metric: str | None = "loss",
-) -> RangeTest:
-    """Let the rate climb from far too low to far too high, and read good rates off the loss.
-
-    The ramp is a schedule like others, η(t) = a·(b/a)^(t/T) or a + (b − a)·t/T, so ``train`` is
-    the function that every tool here takes. All keys run at once, in one compiled program.
-
-    Args:
-        train: a pure function ``(schedule, key) -> metrics`` of ``total_steps`` optimizer steps.
-            The metric is its training loss at every step, an array of shape (total_steps,), or at
-            the last of every so many steps.
-        keys: random keys, one for each repetition, at least one.
-        min_value: a, the rate at step 0, > 0.
-        max_value: b, the rate that the ramp has reached at step T, > ``min_value``.
-        total_steps: T, the length of a run in optimizer steps, >= 1. About a hundred are usual,
-            more are smoother.
-        shape: ``"exponential"``, or ``"linear"`` (Smith's, when the order of magnitude is known).
-        metric: the name of the loss among the metrics; None where there is only one.
-
-    Returns:
-        A :class:`~lr_optax.foresight.range_testing.RangeTest`.
-
-    Raises:
-        TypeError: ``keys`` are no keys.
-        ValueError: a number is out of its range, there is no such metric, or it is no history
-            whose length divides ``total_steps``.
-
-    Example:
-        >>> import jax
-        >>> import jax.numpy as jnp
-        >>> from lr_optax import range_test
-        >>> def train(schedule, key):  # noisy gradient descent on x²/2, which diverges above 2
-        ...     def step(x, t):
-        ...         noise = jax.random.normal(jax.random.fold_in(key, t))
-        ...         return x - schedule(t) * (x + noise), 0.5 * x**2
-        ...     return {"loss": jax.lax.scan(step, jnp.float32(9), jnp.arange(200))[1]}
-        >>> keys = jax.random.split(jax.random.key(0), 3)
-        >>> found = range_test(train, keys, min_value=1e-3, total_steps=200)
-        >>> print(f"{found.suggestions['valley']:.2f}")
-        0.07
-
-    When to use it:
-        For an order of magnitude at the price of one short run: a peak to start from, or the
-        bounds of a cyclical schedule. ``tune`` is dearer, and asks what is wanted instead: the
-        final loss.
-
-    Reference:
-        L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", 2015,
-        arXiv:1506.01186. The suggestions are those of the fast.ai library, version 2.
-    """
-    _check(min_value, max_value, total_steps, shape)
-    ramp = _SHAPES[shape](min_value, max_value, total_steps)
-    result = sweep(train, [ramp], keys, metric=metric)
-    (losses,) = result.metrics[result.metric]
-    if losses.ndim != 2 or total_steps % losses.shape[1]:
-        raise ValueError(
-            f"range_test: the metric {result.metric!r} must be a history whose length is "
-            f"`total_steps` or divides it, got the shape {losses.shape[1:]} for `total_steps` = "
-            f"{total_steps}; `total_steps` must be the length of the runs"
-        )
-    every = total_steps // losses.shape[1]
-    rates = np.asarray(ramp(np.arange(every - 1, total_steps, every)))
-    return RangeTest(rates, losses, result.metric)
-
-
-_SHAPES: dict[str, Callable[[float, float, int], Any]] = {
-    "exponential": lambda low, high, n: exponential_decay(
-        low, decay_rate=high / low, decay_steps=n
-    ),
-    "linear": lambda low, high, n: linear(low, end_value=high, transition_steps=n),
-}
-
-
-def _check(low: float, high: float, steps: int, shape: str) -> None:
-    if not 0 < low < high < math.inf:
-        raise ValueError(
-            "range_test: `min_value` and `max_value` must be finite, with 0 < min_value < "
-            f"max_value, got {low!r} and {high!r}"
-        )
-    if steps != int(steps) or steps < 1:
-        raise ValueError(f"range_test: `total_steps` must be a whole number >= 1, got {steps!r}")
-    if shape not in _SHAPES:
-        raise ValueError(f"range_test: `shape` must be one of {', '.join(_SHAPES)}, got {shape!r}")
 
 
 def smoothed(losses: np.ndarray, memory: float = _MEMORY) -> np.ndarray:
@@ -315,3 +224,89 @@ def _median(values: np.ndarray) -> float:
 def _extremes(values: np.ndarray) -> tuple[float | None, float | None]:
     found = values[np.isfinite(values)]
     return (float(found.min()), float(found.max())) if len(found) else (None, None)
+
+
+_SHAPES: dict[str, Callable[[Any, Any, int], Any]] = {
+    "exponential": lambda low, high, n: exponential_decay(
+        low, decay_rate=high / low, decay_steps=n
+    ),
+    "linear": lambda low, high, n: linear(low, end_value=high, transition_steps=n),
+}
+
+
+@validated
+def range_test(
+    train: Callable[[Any, Array], Any],
+    keys: Array,
+    *,
+    min_value: Positive = 1e-7,
+    max_value: Positive = 10.0,
+    total_steps: Size = 100,
+    shape: Literal["exponential", "linear"] = "exponential",
+    metric: str | None = "loss",
+) -> RangeTest:
+    """Let the rate climb from far too low to far too high, and read good rates off the loss.
+
+    The ramp is a schedule like others, η(t) = a·(b/a)^(t/T) or a + (b − a)·t/T, so ``train`` is
+    the function that every tool here takes. All keys run at once, in one compiled program.
+
+    Args:
+        train: a pure function ``(schedule, key) -> metrics`` of ``total_steps`` optimizer steps.
+            The metric is its training loss at every step, an array of shape (total_steps,), or at
+            the last of every so many steps.
+        keys: random keys, one for each repetition, at least one.
+        min_value: a, the rate at step 0, > 0.
+        max_value: b, the rate that the ramp has reached at step T, > ``min_value``.
+        total_steps: T, the length of a run in optimizer steps, >= 1. About a hundred are usual,
+            more are smoother.
+        shape: ``"exponential"``, or ``"linear"`` (Smith's, when the order of magnitude is known).
+        metric: the name of the loss among the metrics; None where there is only one.
+
+    Returns:
+        A :class:`~lr_optax.foresight.range_testing.RangeTest`.
+
+    Raises:
+        TypeError: ``keys`` are no keys, or ``train`` cannot be traced.
+        ValueError: a number is out of its range, there is no such metric, or it is no history
+            whose length divides ``total_steps``.
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> from lr_optax import range_test
+        >>> def train(schedule, key):  # noisy gradient descent on x²/2, which diverges above 2
+        ...     def step(x, t):
+        ...         noise = jax.random.normal(jax.random.fold_in(key, t))
+        ...         return x - schedule(t) * (x + noise), 0.5 * x**2
+        ...     return {"loss": jax.lax.scan(step, jnp.float32(9), jnp.arange(200))[1]}
+        >>> keys = jax.random.split(jax.random.key(0), 3)
+        >>> found = range_test(train, keys, min_value=1e-3, total_steps=200)
+        >>> print(f"{found.suggestions['valley']:.2f}")
+        0.07
+
+    When to use it:
+        For an order of magnitude at the price of one short run: a peak to start from, or the
+        bounds of a cyclical schedule. ``tune`` is dearer, and asks what is wanted instead: the
+        final loss.
+
+    Reference:
+        L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", 2015,
+        arXiv:1506.01186. The suggestions are those of the fast.ai library, version 2.
+    """
+    ramp = _SHAPES[shape](min_value, max_value, total_steps)
+    rates = np.asarray(ramp(np.arange(total_steps)))
+    if not 0 < rates[0] <= rates[-1] < np.finfo(rates.dtype).max or min_value >= max_value:
+        raise ValueError(
+            "range_test: `min_value` and `max_value` must be rates with min_value < max_value that "
+            f"{rates.dtype} can hold, got {min_value!r} and {max_value!r}"
+        )
+    result = sweep(train, [ramp], keys, metric=metric)
+    (losses,) = result.metrics[result.metric]
+    if losses.ndim != 2 or total_steps % losses.shape[1]:
+        raise ValueError(
+            f"range_test: the metric {result.metric!r} must be a history whose length is "
+            f"`total_steps` or divides it, got the shape {losses.shape[1:]} for `total_steps` = "
+            f"{total_steps}; `total_steps` must be the length of the runs"
+        )
+    every = total_steps // losses.shape[1]
+    return RangeTest(rates[every - 1 :: every], losses, result.metric)

@@ -9,21 +9,24 @@ import numpy as np
 import optax
 from jax import Array
 
+from lr_optax._core.arguments import Size, show
+from lr_optax._core.signature import validated
 from lr_optax._core.steps import as_float
 from lr_optax.feedback.observation import follows_metric, observe
 from lr_optax.training.read import read_hyperparams
 
 
+@validated
 def training_run(
     loss_fn: Callable[[Any, Any, Array | None], Array],
     init: Callable[[Array], Any],
     optimizer: Callable[[Any], optax.GradientTransformation],
     data: Any,
     *,
-    total_steps: int,
-    batch_size: int,
+    total_steps: Size,
+    batch_size: Size,
     validation: Any = None,
-    checks: int = 1,
+    checks: Size = 1,
 ) -> Callable[[Any, Array], dict[str, Array]]:
     """A whole training run as a pure function of a schedule and a key.
 
@@ -57,8 +60,10 @@ def training_run(
         in it, of shape (total_steps,). A run that diverges goes on with NaN and infinity.
 
     Raises:
-        TypeError: an argument is no function.
-        ValueError: a number is out of its range, or the arrays' lengths differ.
+        TypeError: an argument is no function; or, once it runs, ``init`` returns something that
+            cannot be trained, or ``optimizer`` no transform.
+        ValueError: a number is out of its range, the arrays' lengths differ, or there are several
+            checks and no validation set.
 
     Example:
         >>> import optax
@@ -85,13 +90,8 @@ def training_run(
     for name, value in (("loss_fn", loss_fn), ("init", init), ("optimizer", optimizer)):
         if not callable(value) or isinstance(value, optax.GradientTransformation):
             raise TypeError(f"training_run: `{name}` must be a function, got {value!r}")
-    for name, value in (
-        ("total_steps", total_steps),
-        ("batch_size", batch_size),
-        ("checks", checks),
-    ):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"training_run: `{name}` must be a whole number >= 1, got {value!r}")
+    if checks > 1 and validation is None:
+        raise ValueError(f"training_run: {checks} `checks` need a set for `validation`")
     if total_steps % checks:
         raise ValueError(
             f"training_run: `checks` must be a divisor of `total_steps`, got {checks} and "
@@ -105,7 +105,11 @@ def training_run(
     def train(schedule: Any, key: Array) -> dict[str, Array]:
         init_key, key = jax.random.split(key)
         params = init(init_key)
-        tx = optax.with_extra_args_support(optimizer(schedule))
+        _check_params(params)
+        tx = optimizer(schedule)
+        if not isinstance(tx, optax.GradientTransformation):
+            raise TypeError(f"training_run: `optimizer` must return a transform, got {show(tx)}")
+        tx = optax.with_extra_args_support(tx)
         start = (params, tx.init(params)), as_float(jnp.nan)
         observed = validated and follows_metric(start[0][1])
 
@@ -139,6 +143,16 @@ def training_run(
         return metrics | ({"validation_loss": values} if validated else {})
 
     return train
+
+
+def _check_params(params: Any) -> None:
+    for leaf in jax.tree.leaves(params):
+        if not jnp.issubdtype(getattr(leaf, "dtype", np.bool), jnp.floating):
+            raise TypeError(
+                "training_run: `init` must return a pytree of real arrays, all of them trained, "
+                f"and one holds {show(leaf)}; what is not trained stays outside, as by "
+                "nnx.split or equinox.partition"
+            )
 
 
 def _on_device(name: str, data: Any) -> tuple[Any, int]:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._core.arguments import show
+from lr_optax._core.arguments import Size, show
+from lr_optax._core.signature import validated
 from lr_optax.foresight.lanes import Lanes
 from lr_optax.foresight.pairing import Difference, paired
 from lr_optax.foresight.results import Result, Table
@@ -220,6 +222,7 @@ class Sweep(Result):
         )
 
 
+@validated
 def sweep(
     train: Callable[[Candidate, Array], Any],
     candidates: Sequence[Candidate] | Mapping[str, Candidate],
@@ -228,7 +231,7 @@ def sweep(
     metric: str | None = None,
     mode: Mode = "min",
     baseline: int | str | None = None,
-    batch_size: int | None = None,
+    batch_size: Size | None = None,
     progress: Progress = False,
 ) -> Sweep:
     """Run ``train`` under every candidate with every key, in one compiled program.
@@ -257,12 +260,16 @@ def sweep(
             lines on stderr with an estimate of the time left.
 
     Returns:
-        A :class:`Sweep`. Interrupted by Ctrl-C after its first batch, it holds the runs that are
-        finished, and says so: all candidates with the first key are run first.
+        A :class:`Sweep`. Interrupted by Ctrl-C or an error after its first batch, it holds the
+        runs that are finished, and says so: all candidates with the first key are run first.
 
     Raises:
         TypeError: ``train`` cannot be traced, or a candidate holds something else.
-        ValueError: no candidates, keys or such metric, or a number out of its range.
+        ValueError: no candidates, keys or such metric, or a number out of its range; or ``train``
+            draws random numbers without its key.
+
+    Warns:
+        RuntimeWarning: an error stopped the sweep after its first batch.
 
     Example:
         >>> from lr_optax import cosine_decay, linear
@@ -288,14 +295,14 @@ def sweep(
         raise TypeError(
             f"sweep: `candidates` must be a sequence or a mapping, got {show(candidates)}"
         )
+    if not callable(train):
+        raise TypeError(
+            f"sweep: `train` must be a function of a candidate and a key, got {show(train)}"
+        )
     members = list(candidates.values()) if named else list(candidates)
     if not members:
         raise ValueError("sweep: there must be at least one candidate")
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"sweep: `batch_size` must be a whole number >= 1, got {batch_size}")
-    if mode not in ("min", "max"):
-        raise ValueError(f"sweep: `mode` must be 'min' or 'max', got {mode!r}")
-    _check_keys(keys)
+    check_keys(keys)
     texts = names_of(members)
     names = tuple(map(str, candidates)) if named else texts
     chosen = None if baseline is None else _number(baseline, names)
@@ -307,9 +314,11 @@ def sweep(
         for part in lanes.run():
             parts.append(_by_name(part))
             report(sum(map(_length, parts)))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Exception) as error:
         if not parts or jax.process_count() > 1:
             raise
+        if isinstance(error, Exception):
+            warnings.warn(f"sweep: stopped by {error!r}", RuntimeWarning, stacklevel=2)
     done = sum(map(_length, parts))
     shape = len(members), len(keys)
 
@@ -331,7 +340,13 @@ def sweep(
     )
 
 
-def _check_keys(keys: Any) -> None:
+def check_keys(keys: Any) -> None:
+    """Refuse what is not one axis of random keys.
+
+    Raises:
+        TypeError: they are no keys.
+        ValueError: it is one key, or they have another shape.
+    """
     typed = isinstance(keys, jax.Array) and jnp.issubdtype(keys.dtype, jax.dtypes.prng_key)
     raw = not typed and getattr(keys, "dtype", None) == np.uint32
     if not (typed or raw):
@@ -349,12 +364,12 @@ def _number(baseline: int | str, names: tuple[str, ...]) -> int:
     if isinstance(baseline, str):
         _check_choice("baseline", baseline, names, "the candidates")
         return names.index(baseline)
-    if not 0 <= baseline < len(names):
+    if type(baseline) is not int or not 0 <= baseline < len(names):
         raise ValueError(
             f"sweep: `baseline` must be the number of a candidate, 0 to {len(names) - 1}, "
-            f"got {baseline}"
+            f"got {baseline!r}"
         )
-    return int(baseline)
+    return baseline
 
 
 def _check_choice(what: str, name: str, known: Iterable[str], of: str) -> None:
@@ -373,6 +388,11 @@ def _by_name(metrics: Any) -> dict[str, Any]:
 def _ranking_metric(metrics: Mapping[str, Any], metric: str | None) -> str:
     if not metrics:
         raise ValueError("sweep: `train` must return at least one metric, got none")
+    for name, form in metrics.items():
+        if jnp.issubdtype(form.dtype, jax.dtypes.extended):
+            raise TypeError(
+                f"sweep: `train` must return arrays of numbers, got {form.dtype} for {name!r}"
+            )
     if metric is None and len(metrics) > 1:
         raise ValueError(
             f"sweep: `train` returns several metrics; say which one ranks, as in "

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import itertools
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,129 +14,14 @@ import numpy as np
 from jax import Array
 from scipy.special import stdtrit
 
+from lr_optax._core.arguments import Positive, Size, show
+from lr_optax._core.signature import validated
 from lr_optax.foresight.pairing import LEVEL
 from lr_optax.foresight.results import Result, Table
-from lr_optax.foresight.sweeping import Mode, Progress, sweep
+from lr_optax.foresight.sweeping import Mode, Progress, check_keys, sweep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def tune(
-    train: Callable[[Any, Array], Any],
-    family: Callable[..., Any],
-    keys: Array,
-    *,
-    min_value: float,
-    max_value: float,
-    others: Mapping[str, tuple[float, float]] | None = None,
-    metric: str | None = None,
-    mode: Mode = "min",
-    points: int | None = None,
-    rounds: int = 3,
-    progress: Progress = False,
-) -> Tuning:
-    """The peak rate that trains best, in few rounds of one compiled program.
-
-    The first round is a grid over all decades. Each later one looks around the best so far, half
-    as wide as the one before, and around the minimum of a quadratic in the logarithm of the rate,
-    fitted to the metric of all seeds. All rounds have the same number of runs, so that there is
-    one program.
-
-    Args:
-        train: a pure function ``(candidate, key) -> metrics`` that JAX can trace.
-        family: ``peak -> candidate``, such as ``lambda peak: cosine_decay(peak,
-            decay_steps=1000)``; of one kind for all peaks. With ``others``, ``(peak, **others) ->
-            candidate``; a candidate may be a pair of a schedule and a number.
-        keys: random keys, one for each repetition. Three tell where the best is, more how sure.
-        min_value: the lowest peak, > 0.
-        max_value: the highest, > ``min_value``. Decades apart cost little: the first round is
-            spread over them.
-        others: more real hyperparameters by name, with the lowest and highest value of each. An
-            axis is logarithmic where the lowest is > 0, else linear. Each needs many more points.
-        metric: which metric decides, by name; of a history its last value, so take one of a whole
-            validation set rather than of a batch. None where ``train`` returns only one.
-        mode: "min" if lower is better, "max" if higher is.
-        points: how many candidates a round has, >= 4; None for 8, or with ``others`` three for
-            each coefficient of the quadratic.
-        rounds: >= 2. More only where ``points`` is small: noise, not width, is soon the limit.
-        progress: as for :func:`~lr_optax.sweep`.
-
-    Returns:
-        A :class:`~lr_optax.foresight.tuning.Tuning`. Interrupted by Ctrl-C, it holds the rounds
-        that are finished, and says so.
-
-    Raises:
-        TypeError: ``train`` cannot be traced, or ``family`` makes no candidates.
-        ValueError: a number is out of its range, or there is no such metric.
-
-    Example:
-        >>> import jax
-        >>> import jax.numpy as jnp
-        >>> from lr_optax import constant, tune
-        >>> def train(schedule, key):  # the loss is lowest at a rate of about 0.03
-        ...     return jnp.log(schedule(0) / 0.03) ** 2 + 0.1 * jax.random.normal(key)
-        >>> keys = jax.random.split(jax.random.key(0), 3)
-        >>> found = tune(train, constant, keys, min_value=1e-5, max_value=10.0)
-        >>> print(f"{found.best['peak']:.3f}", found.schedule.name)
-        0.030 constant
-
-    When to use it:
-        Before schedules are compared: each does best at its own peak, and at a peak that suits one
-        of them the comparison says nothing. The best metric found here is flattered by the search;
-        train with fresh keys to know it.
-    """
-    ranges = {"peak": (min_value, max_value)} | dict(others or {})
-    for name, (low, high) in ranges.items():
-        if not -math.inf < low < high < math.inf or (name == "peak" and low <= 0):
-            what = "`min_value` and `max_value`" if name == "peak" else f"the range of `{name}`"
-            raise ValueError(
-                f"tune: {what} must be finite, {'0 < ' * (name == 'peak')}lowest < highest, got "
-                f"{low!r} and {high!r}"
-            )
-    terms = len(_exponents(len(ranges)))
-    count = points if points is not None else (8 if not others else 3 * terms)
-    for name, value, least in (("points", count, terms + 1), ("rounds", rounds, 2)):
-        if not isinstance(value, int | np.integer) or value < least:
-            raise ValueError(f"tune: `{name}` must be a whole number >= {least}, got {value!r}")
-    axes = tuple(Axis(name, float(low), float(high)) for name, (low, high) in ranges.items())
-
-    def candidate(row: np.ndarray) -> Any:
-        peak, *rest = (float(value) for value in row)
-        return family(peak, **dict(zip(list(ranges)[1:], rest, strict=True)))
-
-    found = Tuning(
-        axes, np.zeros((0, len(axes))), np.zeros((0, len(keys))), "", mode, count, rounds
-    )
-    for i in range(rounds):
-        settings = found.next_settings()
-        result = sweep(
-            train,
-            [candidate(row) for row in settings],
-            keys,
-            metric=metric,
-            mode=mode,
-            progress=_of_all(progress, i, rounds),
-        )
-        if not result.finished.all():
-            if i == 0:
-                raise KeyboardInterrupt
-            break
-        found = dataclasses.replace(
-            found,
-            settings=np.concatenate([found.settings, settings]),
-            values=np.concatenate([found.values, result.values]),
-            metric=result.metric,
-        )
-        if not np.isfinite(found.means).any():
-            return found
-    return dataclasses.replace(found, schedule=candidate(np.array([*found.best.values()])))
-
-
-def _of_all(progress: Progress, i: int, rounds: int) -> Progress:
-    if not callable(progress):
-        return progress
-    return lambda done, total: progress(i * total + done, rounds * total)
 
 
 class Axis(NamedTuple):
@@ -148,13 +34,14 @@ class Axis(NamedTuple):
     def value(self, unit: Any) -> Any:
         """The hyperparameter at a place in [0, 1]."""
         if self.low > 0:
-            return np.exp(np.log(self.low) + unit * np.log(self.high / self.low))
+            return np.exp((1 - unit) * np.log(self.low) + unit * np.log(self.high))
         return self.low + unit * (self.high - self.low)
 
     def unit(self, value: Any) -> Any:
         """The place of a hyperparameter."""
         if self.low > 0:
-            return np.log(value / self.low) / np.log(self.high / self.low)
+            low = np.log(self.low)
+            return (np.log(value) - low) / (np.log(self.high) - low)
         return (value - self.low) / (self.high - self.low)
 
 
@@ -246,16 +133,20 @@ class Tuning(Result):
             return (f"all {lost} runs diverged: lower `min_value` and `max_value`",)
         notes = []
         if done < self.rounds:
-            notes.append(f"interrupted: {done} of {self.rounds} rounds are finished")
+            notes.append(
+                f"interrupted: {done} of {self.rounds} rounds are finished, with "
+                f"{self.values.shape[1]} keys"
+            )
         half = self._box(1)[1] / 2
+        differ = np.nanmin(self.means) < np.nanmax(self.means)
         for axis, place in zip(self._axes, self.fit.best, strict=True):
             for end, edge in ((0, axis.low), (1, axis.high)):
-                if abs(place - end) <= half:
+                if differ and abs(place - end) <= half:
                     notes.append(
                         f"the best {axis.name} is at the edge of the range, {edge:.3g}: a better "
                         "one may lie beyond"
                     )
-        if not self.fit.bowl and not notes:
+        if not self.fit.bowl and not (differ and notes):
             notes.append(
                 "no minimum shows around the best of those tried: around it the metric is flat, or "
                 "noise, and more seeds would tell"
@@ -399,3 +290,147 @@ def _spread(points: int, dimensions: int) -> np.ndarray:
     steps = ratio ** -np.arange(1.0, dimensions)
     n = np.arange(points)[:, None]
     return np.concatenate([(n + 0.5) / points, (0.5 + n * steps) % 1], axis=1)
+
+
+@validated
+def tune(
+    train: Callable[[Any, Array], Any],
+    family: Callable[..., Any],
+    keys: Array,
+    *,
+    min_value: Positive,
+    max_value: Positive,
+    others: Mapping[str, tuple[float, float]] | None = None,
+    metric: str | None = None,
+    mode: Mode = "min",
+    points: Size | None = None,
+    rounds: Size = 3,
+    progress: Progress = False,
+) -> Tuning:
+    """The peak rate that trains best, in few rounds of one compiled program.
+
+    The first round is a grid over all decades. Each later one looks around the best so far, half
+    as wide as the one before, and around the minimum of a quadratic in the logarithm of the rate,
+    fitted to the metric of all seeds. All rounds have the same number of runs, so that there is
+    one program.
+
+    Args:
+        train: a pure function ``(candidate, key) -> metrics`` that JAX can trace.
+        family: ``peak -> candidate``, such as ``lambda peak: cosine_decay(peak,
+            decay_steps=1000)``; of one kind for all peaks. With ``others``, ``(peak, **others) ->
+            candidate``; a candidate may be a pair of a schedule and a number.
+        keys: random keys, one for each repetition. Three tell where the best is, more how sure.
+        min_value: the lowest peak, > 0.
+        max_value: the highest, > ``min_value``. Decades apart cost little: the first round is
+            spread over them.
+        others: more real hyperparameters by name, with the lowest and highest value of each. An
+            axis is logarithmic where the lowest is > 0, else linear. Each needs many more points.
+        metric: which metric decides, by name; of a history its last value, so take one of a whole
+            validation set rather than of a batch. None where ``train`` returns only one.
+        mode: "min" if lower is better, "max" if higher is.
+        points: how many candidates a round has, >= 4; None for 8, or with ``others`` three for
+            each coefficient of the quadratic.
+        rounds: >= 2. More only where ``points`` is small: noise, not width, is soon the limit.
+        progress: as for :func:`~lr_optax.sweep`.
+
+    Returns:
+        A :class:`~lr_optax.foresight.tuning.Tuning`. Interrupted by Ctrl-C or an error, it holds
+        the rounds that are finished, and says so; in the first round, the keys that are.
+
+    Raises:
+        TypeError: ``train`` cannot be traced, or ``family`` makes no candidates.
+        ValueError: a number is out of its range, or there is no such metric.
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> from lr_optax import constant, tune
+        >>> def train(schedule, key):  # the loss is lowest at a rate of about 0.03
+        ...     return jnp.log(schedule(0) / 0.03) ** 2 + 0.1 * jax.random.normal(key)
+        >>> keys = jax.random.split(jax.random.key(0), 3)
+        >>> found = tune(train, constant, keys, min_value=1e-5, max_value=10.0)
+        >>> print(f"{found.best['peak']:.3f}", found.schedule.name)
+        0.030 constant
+
+    When to use it:
+        Before schedules are compared: each does best at its own peak, and at a peak that suits one
+        of them the comparison says nothing. The best metric found here is flattered by the search;
+        train with fresh keys to know it.
+    """
+    if not callable(family):
+        raise TypeError(f"tune: `family` must be a function of the peak, got {show(family)}")
+    check_keys(keys)
+    axes = _axes(min_value, max_value, others or {})
+    terms = len(_exponents(len(axes)))
+    count = points or (8 if not others else 3 * terms)
+    for name, value, least in (("points", count, terms + 1), ("rounds", rounds, 2)):
+        if value < least:
+            raise ValueError(f"tune: `{name}` must be >= {least}, got {value}")
+
+    def candidate(row: np.ndarray) -> Any:
+        peak, *rest = map(float, row)
+        return family(peak, **dict(zip([axis.name for axis in axes[1:]], rest, strict=True)))
+
+    found = Tuning(axes, np.zeros((0, len(axes))), np.zeros((0, 0)), "", mode, count, rounds)
+    for i in range(rounds):
+        settings = found.next_settings()
+        candidates = [candidate(row) for row in settings]
+        report = _of_all(progress, i, rounds)
+        try:
+            result = sweep(train, candidates, keys, metric=metric, mode=mode, progress=report)
+        except (KeyboardInterrupt, Exception) as error:
+            if i == 0:
+                raise
+            if isinstance(error, Exception):
+                warnings.warn(f"tune: stopped by {error!r}", RuntimeWarning, stacklevel=3)
+            break
+        whole = result.finished.all(axis=0)
+        if i == 0:
+            if not whole.any():
+                raise KeyboardInterrupt("tune: not one key of the first round was finished")
+            found = dataclasses.replace(found, values=np.zeros((0, whole.sum())))
+        elif not whole.all():
+            break
+        found = dataclasses.replace(
+            found,
+            settings=np.concatenate([found.settings, settings]),
+            values=np.concatenate([found.values, result.values[:, whole]]),
+            metric=result.metric,
+        )
+        if not np.isfinite(found.means).any():
+            return found
+        if not whole.all():
+            break
+    return dataclasses.replace(found, schedule=candidate(np.array([*found.best.values()])))
+
+
+def _axes(
+    min_value: Any, max_value: Any, others: Mapping[str, tuple[float, float]]
+) -> tuple[Axis, ...]:
+    if not isinstance(others, Mapping):
+        raise TypeError(
+            f"tune: `others` must be a mapping from names to ranges, got {show(others)}"
+        )
+    if "peak" in others:
+        raise ValueError(
+            "tune: `others` must not name the peak: it has `min_value` and `max_value`"
+        )
+    axes = []
+    for name, ends in (("peak", (min_value, max_value)), *others.items()):
+        what = f"the range of `{name}`" if axes else "`min_value` and `max_value`"
+        try:
+            low, high = map(float, ends)
+        except (TypeError, ValueError):
+            raise TypeError(f"tune: {what} must be two numbers, got {show(ends)}") from None
+        if not -math.inf < low < high < math.inf:
+            raise ValueError(
+                f"tune: {what} must be finite, lowest < highest, got {low!r} and {high!r}"
+            )
+        axes.append(Axis(name, low, high))
+    return tuple(axes)
+
+
+def _of_all(progress: Progress, i: int, rounds: int) -> Progress:
+    if not callable(progress):
+        return progress
+    return lambda done, total: progress(i * total + done, rounds * total)
