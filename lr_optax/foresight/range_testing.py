@@ -295,10 +295,11 @@ def range_test(
     """
     ramp = _SHAPES[shape](min_value, max_value, total_steps)
     rates = np.asarray(ramp(np.arange(total_steps)))
-    if not 0 < rates[0] <= rates[-1] < np.finfo(rates.dtype).max or min_value >= max_value:
+    known = np.finfo(rates.dtype)
+    if not known.tiny <= min_value < max_value <= known.max * min(min_value, 1):
         raise ValueError(
-            "range_test: `min_value` and `max_value` must be rates with min_value < max_value that "
-            f"{rates.dtype} can hold, got {min_value!r} and {max_value!r}"
+            "range_test: `min_value` and `max_value` must be rates with min_value < max_value, "
+            f"which {rates.dtype} can hold, and their ratio, got {min_value!r} and {max_value!r}"
         )
     result = sweep(train, [ramp], keys, metric=metric)
     (losses,) = result.metrics[result.metric]
