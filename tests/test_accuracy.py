@@ -1,6 +1,7 @@
 """Within 1e-6 of 50-digit arithmetic at every step, eagerly and under jit with constants."""
 
 import jax
+import mpmath
 import numpy as np
 import pytest
 from accuracy import LAST, check_accuracy, cosine, line
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from mpmath import mpf
 
 from lr_optax import parse
+from lr_optax._core import shapes
+from lr_optax._core.steps import Progress
 
 
 def restarts(t, T, m):
@@ -130,3 +133,21 @@ def test_the_last_step_of_a_long_cosine():
     steps = np.arange(10**6 - 600, 10**6)
     exact = np.array([float(cosine(mpf(int(t)) / 10**6)) for t in steps])
     np.testing.assert_allclose(jax.jit(s)(steps), exact, rtol=1e-6)
+
+
+def test_the_fitted_sine_has_all_digits_of_float32():
+    x = np.float32(np.concatenate([np.linspace(0, 1, 2001), np.geomspace(1e-9, 0.1, 500)]))
+    rates = np.asarray(jax.jit(shapes.cosine)(Progress(x, x)).left)
+    exact = [mpmath.sin(mpmath.pi * mpf(float(v)) / 2) ** 2 for v in x]
+    assert (rates[0], rates[2000]) == (0, 1)
+    assert rates.max() == 1
+    for rate, true in zip(rates[1:], exact[1:], strict=True):
+        assert abs(mpf(float(rate)) / true - 1) < 3e-7
+
+
+@pytest.mark.parametrize("power", [0.1, 0.25, 0.5, 0.75, 0.9, 1.1, 1.5, 2, 2.3, 3.0, 7.9])
+def test_powers_by_products_and_roots_are_as_accurate(power):
+    check_accuracy(
+        f"polynomial(0.1, power={power}, transition_steps={LAST})",
+        lambda t: mpf(0.1) * line(t, 1, 0, LAST) ** mpf(power),
+    )

@@ -25,7 +25,22 @@ def linear(x: Progress) -> Progress:
 
 def cosine(x: Progress) -> Progress:
     """Half a cosine, ½(1 + cos πx), as a squared sine: the cosine form rounds its tail to 0."""
-    return Progress(jnp.sin(x.left * (np.pi / 2)) ** 2, jnp.sin(x.gone * (np.pi / 2)) ** 2)
+    return Progress(_squared_sine(x.left), _squared_sine(x.gone))
+
+
+def _squared_sine(x: Array) -> Array:
+    """sin²(πx/2) for x in [0, 1], exactly 0 and 1 at the ends.
+
+    In float32 as y·(1 + (1 − y)·p(y)), y = x², where the sines of XLA, for angles of any size, take
+    ten times as long. p is the Chebyshev fit of degree 5, off by 1e-9.
+    """
+    if x.dtype != np.float32:
+        return jnp.sin(x * (np.pi / 2)) ** 2
+    y = x**2
+    p = -4.434927576882668e-05 * y + 0.0009080610143079687
+    for coefficient in (-0.011985559382708517, 0.10567564383978122, -0.5619548964382034):
+        p = p * y + coefficient
+    return y * (1 + (1 - y) * (p * y + 1.4674010993491826))
 
 
 def mirror_cosine(x: Progress) -> Progress:
@@ -94,9 +109,25 @@ def power(x: Progress, exponent: ArrayLike) -> Progress:
     early = x.gone < 0.5
     log = jnp.where(early, jnp.log1p(-jnp.where(early, x.gone, 0)), jnp.log(base))
     return Progress(
-        jnp.where(inside, base**exponent, 0),
+        jnp.where(inside, raised(base, exponent), 0),
         jnp.where(inside, -jnp.expm1(exponent * log), 1),
     )
+
+
+def raised(base: Array, exponent: ArrayLike) -> Array:
+    """``base ** exponent`` for a base > 0: products and roots to the nearest quarter, then exp.
+
+    A general power costs several times as much, and what is left for exp is so small that the
+    error of the logarithm does not grow.
+    """
+    if not is_number(exponent) or not 0 < exponent < 16:
+        return base**exponent
+    whole, quarters = divmod(round(4 * exponent), 4)
+    rest = exponent - (whole + quarters / 4)
+    root = jnp.sqrt(base)
+    factors = {0: 1.0, 1: jnp.sqrt(root), 2: root, 3: root * jnp.sqrt(root)}
+    power = base**whole * factors[quarters]
+    return power * jnp.exp(rest * jnp.log(base)) if rest else power
 
 
 def delayed(x: Progress, exponent: ArrayLike) -> Progress:

@@ -47,7 +47,9 @@ def as_step(step: ArrayLike) -> Array:
         return as_float(step).clip(0, _top(integer))
     if step.dtype == bool or not jnp.issubdtype(step.dtype, jnp.integer):
         raise TypeError(f"a step must be a real number or an array of them, got {step.dtype}")
-    return jnp.asarray(step.clip(0, min(_top(integer), _top(step.dtype))), integer)
+    top = _top(step.dtype)
+    step = step.clip(0) if top <= _top(integer) else step.clip(0, _top(integer))
+    return jnp.asarray(step, integer)
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -161,6 +163,11 @@ def progress(step: Array, length: ArrayLike) -> Progress:
     """
     ahead = until(step, length)
     over = ahead <= 0
+    if is_number(length) and length > 0:
+        # XLA multiplies by the rounded reciprocal, whose product with the length is at most 1, but
+        # not always 1.
+        left = jnp.where(step <= 0, 1, as_float(jnp.maximum(ahead, 0)) / as_float(length))
+        return Progress(left, jnp.where(over, 1, as_float(step) / as_float(length)))
     span = jnp.where(over, 1, as_float(length))
     left = jnp.where(step <= 0, 1, jnp.minimum(as_float(ahead) / span, 1))
     gone = jnp.minimum(as_float(step) / span, 1)
@@ -234,6 +241,22 @@ def _upper_half(a: Array, b: np.uint32) -> Array:
     return (a >> 16) * high + (middle >> 16) + ((a & 0xFFFF) * high + (middle & 0xFFFF) >> 16)
 
 
+def at_boundaries(step: Array, values: Any, boundaries: Any) -> Array:
+    """The value from the last boundary at or before ``step`` on, out of one more than boundaries.
+
+    Among a few it is selected, among many looked up.
+    """
+    if len(boundaries) > _FEW:
+        return jnp.asarray(values)[passed(step, boundaries)]
+    if isinstance(boundaries, Sequence):
+        boundaries = _stacked(boundaries, step)
+    step, boundaries = _together(step, boundaries)
+    value = jnp.asarray(values[0])
+    for boundary, later_value in zip(boundaries, values[1:], strict=False):
+        value = jnp.where(step >= boundary, later_value, value)
+    return value
+
+
 def passed(step: Array, boundaries: ArrayLike | Sequence[ArrayLike]) -> Array:
     """How many of the sorted boundaries lie at or before ``step``.
 
@@ -305,7 +328,9 @@ def _exp(exponent: Array) -> Array:
 
 def finite(rate: Array) -> Array:
     """A rate that overflowed, at the largest number instead: infinity times 0 would be NaN."""
-    return rate.clip(-_largest(), _largest())
+    # Cheaper than clip, in which a NaN has to be looked for.
+    bounded = jnp.where(rate == jnp.inf, _largest(), rate)
+    return jnp.where(rate == -jnp.inf, -_largest(), bounded)
 
 
 def _largest() -> float:

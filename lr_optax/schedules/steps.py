@@ -1,13 +1,20 @@
 """A fixed rate, and rates that drop at a step."""
 
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
 from lr_optax._core.arguments import Boundaries, Period, Positive, Rate
 from lr_optax._core.schedule import schedule
-from lr_optax._core.steps import as_float, cycle, default_float, geometric, is_number, passed
+from lr_optax._core.steps import (
+    as_float,
+    at_boundaries,
+    cycle,
+    default_float,
+    geometric,
+    is_number,
+    passed,
+)
 
 
 @schedule
@@ -98,9 +105,8 @@ def multistep_decay(
         K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image Recognition", 2015,
         arXiv:1512.03385, section 4.2.
     """
-    drops = passed(step, boundaries)
     if not (is_number(init_value) and is_number(decay_rate)):
-        return init_value * geometric(decay_rate, drops)
+        return init_value * geometric(decay_rate, passed(step, boundaries))
     with np.errstate(over="ignore", under="ignore"):
         rates = init_value * np.float64(decay_rate) ** np.arange(len(boundaries) + 1)
-        return jnp.asarray(rates.astype(default_float()))[drops]
+        return at_boundaries(step, rates.astype(default_float()), boundaries)

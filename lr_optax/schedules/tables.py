@@ -13,7 +13,15 @@ from lr_optax._core import shapes
 from lr_optax._core.arguments import Boundaries, Rate, Rates
 from lr_optax._core.rules import one_fewer, positive_ends, together
 from lr_optax._core.schedule import Schedule, schedule
-from lr_optax._core.steps import as_float, default_float, is_number, passed, progress, since
+from lr_optax._core.steps import (
+    as_float,
+    at_boundaries,
+    default_float,
+    is_number,
+    passed,
+    progress,
+    since,
+)
 from lr_optax.schedules.inner import PER_STEP
 
 
@@ -53,7 +61,7 @@ def piecewise_constant(step: Array, values: Rates, *, boundaries: Boundaries) ->
         A. Krizhevsky, I. Sutskever, G. E. Hinton, "ImageNet Classification with Deep
         Convolutional Neural Networks", 2012, where the rate is cut by hand.
     """
-    return as_table(values, default_float())[passed(step, boundaries)]
+    return at_boundaries(step, as_table(values, default_float()), boundaries)
 
 
 @schedule(check=together(_as_many, positive_ends("values")))
