@@ -105,6 +105,7 @@ def _make(name: str, /, *args: Any, **kwargs: Any) -> Any:
 
 _LIBRARIES = {
     "compat": "lr_optax.compat._shared",
+    "deepspeed": "lr_optax.compat.deepspeed",
     "timm": "lr_optax.compat.timm",
     "torch": "lr_optax.compat.torch",
     "transformers": "lr_optax.compat.transformers",

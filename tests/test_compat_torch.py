@@ -291,3 +291,28 @@ def test_unknown_arguments_are_refused():
     with pytest.raises(TypeError, match="did you mean 'gamma'"):
         lr_torch.StepLR(0.1, step_size=3, gama=0.5)
     assert "last_epoch" not in signature(lr_torch.StepLR).parameters
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {"step_size_up": 5},
+        {"step_size_up": 4, "step_size_down": 7, "mode": "triangular2"},
+        {"step_size_up": 3, "mode": "exp_range", "gamma": 0.9, "base_momentum": 0.7},
+        {"step_size_up": 3, "scale_fn": lambda x: 1 / (1 + x), "max_momentum": 0.95},
+    ],
+)
+def test_the_momentum_beside_a_cyclic_rate(args):
+    torch = pytest.importorskip(
+        "torch", reason="torch is not installed; its rate is compared above"
+    )
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
+    there = torch.optim.lr_scheduler.CyclicLR(optimizer, 0.01, 0.1, **args)
+    expected = []
+    for _ in range(40):
+        expected.append(optimizer.param_groups[0]["momentum"])
+        optimizer.step()
+        there.step()
+    momentum = lr_torch.torch_cyclic_momentum(**args)
+    np.testing.assert_allclose(momentum(np.arange(40)), expected, rtol=1e-6)

@@ -13,7 +13,7 @@ import optax
 import pytest
 
 import lr_optax
-from lr_optax.compat import keras, timm, torch, transformers
+from lr_optax.compat import deepspeed, keras, timm, torch, transformers
 
 DOCS = Path(__file__).parents[1] / "docs"
 COMING = (DOCS / "coming_from.md").read_text()
@@ -24,7 +24,7 @@ def test_pages_are_what_the_code_says(script):
     subprocess.run([sys.executable, DOCS / script, "--check"], check=True)
 
 
-@pytest.mark.parametrize("module", [torch, keras, transformers, timm])
+@pytest.mark.parametrize("module", [torch, keras, transformers, timm, deepspeed])
 def test_every_call_of_another_library_has_a_row(module):
     names = [n for n in vars(module) if n[0].isupper() or n.startswith("get_")]
     public = [n for n in names if getattr(module, n).__module__.startswith("lr_optax.compat")]

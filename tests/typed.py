@@ -16,7 +16,7 @@ from jax.typing import ArrayLike
 
 import lr_optax as lro
 from lr_optax import Schedule, schedule, step_decay, warmup
-from lr_optax.compat import keras, timm, torch, transformers
+from lr_optax.compat import deepspeed, keras, timm, torch, transformers
 from lr_optax.compat import optax as optax_calls
 from lr_optax.feedback.transform import FeedbackSchedule
 from lr_optax.foresight import bound_terms, read_norms, refined_rates
@@ -217,6 +217,13 @@ def others(s: Schedule, rate: Callable[[Any], ArrayLike]) -> Iterator[Schedule]:
     yield optax_calls.warmup_constant_schedule(0.0, 0.1, 10)
     yield optax_calls.warmup_cosine_decay_schedule(0.0, 0.1, 10, 100)
     yield optax_calls.warmup_exponential_decay_schedule(0.0, 0.1, 10, 100, 0.9)
+    yield deepspeed.LRRangeTest(1e-3, 2000, lr_range_test_staircase=True)
+    yield deepspeed.OneCycle(0.01, 0.1, cycle_first_stair_count=5)
+    yield deepspeed.WarmupCosineLR(0.1, 1000)
+    yield deepspeed.WarmupDecayLR(1000)
+    yield deepspeed.WarmupLR(0.1, warmup_num_steps=10)
+    yield deepspeed.deepspeed_one_cycle(0.9, mid_value=0.8)
+    yield deepspeed.deepspeed_range_test(1e-3, step_size=2000)
     yield timm.CosineLRScheduler(0.1, 300, warmup_t=5)
     yield timm.MultiStepLRScheduler(0.1, (30, 60), 0.1)
     yield timm.PolyLRScheduler(0.1, 300)
@@ -243,6 +250,7 @@ def others(s: Schedule, rate: Callable[[Any], ArrayLike]) -> Iterator[Schedule]:
     yield torch.SWALR(0.1, 0.01)
     yield torch.SequentialLR([s, rate], [10])
     yield torch.StepLR(0.1, 30)
+    yield torch.torch_cyclic_momentum(step_size_up=20)
     yield torch.torch_one_cycle(0.1, peak_value=1.0, end_value=0.01, total_steps=100)
     yield transformers.get_constant_schedule(0.1)
     yield transformers.get_constant_schedule_with_warmup(0.1, 10)

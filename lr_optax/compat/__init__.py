@@ -1,17 +1,18 @@
 """The calls people know from other libraries, with those libraries' exact values.
 
 One module per library: :mod:`lr_optax.compat.torch`, :mod:`lr_optax.compat.keras`,
-:mod:`lr_optax.compat.transformers`, :mod:`lr_optax.compat.timm` and :mod:`lr_optax.compat.optax`.
-Names and arguments are those of the library, except that the base rate stands where the optimizer
-stood, and that nothing keeps a state: ``last_epoch`` is the step a schedule is called with. What
-comes back is an ordinary :class:`lr_optax.Schedule`, equal to the library step by step, past the
-end included. The few deliberate differences are listed in each module; none of them needs the
-other library.
+:mod:`lr_optax.compat.transformers`, :mod:`lr_optax.compat.timm`, :mod:`lr_optax.compat.deepspeed`
+and :mod:`lr_optax.compat.optax`. Names and arguments are those of the library, except that the base
+rate stands where the optimizer stood, and that nothing keeps a state: ``last_epoch`` is the step a
+schedule is called with. What comes back is an ordinary :class:`lr_optax.Schedule`, equal to the
+library step by step, past the end included. The few deliberate differences are listed in each
+module; none of them needs the other library.
 
 A length counts calls of the scheduler there, and steps of the schedule here: whoever stepped once
 an epoch multiplies lengths by the updates per epoch.
 """
 
+from lr_optax.compat import deepspeed as deepspeed
 from lr_optax.compat import keras as keras
 from lr_optax.compat import optax as optax
 from lr_optax.compat import timm as timm

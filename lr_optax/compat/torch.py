@@ -24,8 +24,8 @@ Deliberate differences:
 * ``MultiplicativeLR`` needs to know how many steps to tabulate.
 * ``ReduceLROnPlateau`` takes the margin of a negative metric in the direction of improvement.
 * There is one rate, not a list for parameter groups, and momentum is not scheduled along;
-  :func:`torch_one_cycle` can make OneCycleLR's. So lists are refused where torch takes one entry
-  for each group.
+  :func:`torch_one_cycle` can make OneCycleLR's, :func:`torch_cyclic_momentum` CyclicLR's. So lists
+  are refused where torch takes one entry for each group.
 * Milestones out of order are refused, and so is a ``gamma`` of 0 or below, after which the rate is
   0 for ever or changes its sign.
 """
@@ -401,6 +401,51 @@ def CyclicLR(
     height = cyclical(0.0, max_value=high - low, step_size_up=up, step_size_down=down)
     scale = _height_scale(scale_fn, scale_mode, up + down)
     return add((constant(low), product((height, scale))))
+
+
+@validated
+def torch_cyclic_momentum(
+    base_momentum: Fraction = 0.8,
+    max_momentum: Fraction = 0.9,
+    step_size_up: Period = 2000,
+    step_size_down: Period | None = None,
+    mode: Literal["triangular", "triangular2", "exp_range"] = "triangular",
+    gamma: Positive = 1.0,
+    scale_fn: Annotated[Callable[[Any], ArrayLike], IsFunction()] | None = None,
+    scale_mode: Literal["cycle", "iterations"] = "cycle",
+) -> Schedule:
+    """The momentum to go with :func:`CyclicLR`, low where the rate is high: M − (M − m)·x·g.
+
+    Args:
+        base_momentum: m, the momentum at the peak of the rate, in [0, 1].
+        max_momentum: M, the momentum at step 0, in [0, 1], >= ``base_momentum``.
+        step_size_up: as for the rate.
+        step_size_down: as for the rate.
+        mode: as for the rate.
+        gamma: as for the rate.
+        scale_fn: as for the rate.
+        scale_mode: as for the rate.
+
+    Returns:
+        A :func:`lr_optax.add` of :func:`CyclicLR` turned over: SGD's momentum, or Adam's β₁, in
+        :func:`lr_optax.with_hyperparams`.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule, or ``base_momentum`` exceeds
+            ``max_momentum``.
+
+    Example:
+        >>> s = torch_cyclic_momentum(step_size_up=2, mode="triangular2")
+        >>> print(s(0), s(1), s(2), s(4), s(6))
+        0.9 0.85 0.8 0.9 0.85
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.CyclicLR with ``cycle_momentum``.
+    """
+    ordered("torch_cyclic_momentum", base_momentum=base_momentum, max_momentum=max_momentum)
+    low, high = cast(Any, base_momentum), cast(Any, max_momentum)
+    height = CyclicLR(0.0, 1.0, step_size_up, step_size_down, mode, gamma, scale_fn, scale_mode)
+    return add((constant(high), scale(height, factor=low - high)))
 
 
 def _height_scale(
