@@ -2,9 +2,10 @@
 
 import re
 
+import jax.numpy as jnp
 import pytest
 
-from lr_optax import check, cosine_decay, extend, linear, parse, scale, shift
+from lr_optax import check, cosine_decay, extend, from_function, linear, parse, scale, shift
 
 FINE = [
     "linear(0.1, end_value=0.0, transition_steps=1000)",
@@ -106,3 +107,16 @@ def test_the_longest_runs_are_checked_in_bounded_memory():
     begin, end = (int(n) for n in re.findall(r"from step (\d+) to (\d+)", warning)[0])
     assert begin == pytest.approx(total // 2, rel=1e-5)
     assert end == total - 1
+
+
+def test_of_many_late_restarts_the_last_is_said():
+    warnings = check(parse("cosine_annealing(0.1, period=10)"), 100_000)
+    assert warnings == [
+        "the rate restarts at step 99990, 10 before the end: the final model comes from a high rate",
+        "the rate jumps up 9799 times, first at step 10",
+    ]
+
+
+def test_what_is_no_rate_is_said_alone():
+    broken = from_function(lambda step: jnp.where(step > 5, jnp.nan, 0.1))
+    assert check(broken, 1000) == ["the rate is nan at step 6: the weights are lost"]

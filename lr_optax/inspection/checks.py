@@ -180,12 +180,12 @@ def _too_long(view: _View) -> Iterator[str]:
 
 
 def _late_jumps(view: _View) -> Iterator[str]:
-    for step in _jump_steps(view):
-        if step >= _LATE * view.total:
-            yield (
-                f"the rate restarts at step {step}, {view.total - step} before the end: "
-                f"the final model comes from a high rate"
-            )
+    last = max(_jump_steps(view), default=0)
+    if last >= _LATE * view.total:
+        yield (
+            f"the rate restarts at step {last}, {view.total - last} before the end: "
+            f"the final model comes from a high rate"
+        )
 
 
 def _jumps(view: _View) -> Iterator[str]:
