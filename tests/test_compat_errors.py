@@ -28,7 +28,7 @@ def calls(library):
 
 
 CALLS = {name: call for library in MODULES for name, call in calls(library).items()}
-for pending in ("PiecewiseConstantDecay", "PlateauLRScheduler", "create_scheduler_v2"):
+for pending in ("PiecewiseConstantDecay", "create_scheduler_v2"):
     del CALLS[pending]
 
 

@@ -265,6 +265,71 @@ def f(step):
     return 1.0
 
 
+FRACTIONS = [
+    ("StepLR", {"step_size": 2.5, "gamma": 0.5}),  # drops every 5 steps
+    ("StepLR", {"step_size": 2.3, "gamma": 0.5}),  # never
+    ("ConstantLR", {"factor": 0.5, "total_iters": 2.5}),
+    ("LinearLR", {"start_factor": 0.25, "total_iters": 2.5}),
+    ("LinearLR", {"start_factor": 1.0, "end_factor": 0.0, "total_iters": 0.5}),
+    ("PolynomialLR", {"total_iters": 2.5, "power": 2.0}),
+    ("PolynomialLR", {"total_iters": 9.25, "power": 0.7}),
+    ("CosineAnnealingLR", {"T_max": 2.5, "eta_min": 0.01}),
+    ("CosineAnnealingLR", {"T_max": 0.7}),
+    ("CyclicLR", {"max_lr": 3.0, "step_size_up": 2.5}),
+    (
+        "CyclicLR",
+        {"max_lr": 3.0, "step_size_up": 2.5, "step_size_down": 3.75, "mode": "triangular2"},
+    ),
+    (
+        "CyclicLR",
+        {
+            "max_lr": 3.0,
+            "step_size_up": 2.3,
+            "step_size_down": 0.4,
+            "mode": "exp_range",
+            "gamma": 0.97,
+        },
+    ),
+    ("CyclicLR", {"max_lr": 3.0, "step_size_up": 2.5, "scale_fn": lambda x: 1 / (1.0 + x)}),
+]
+
+
+@pytest.mark.parametrize(("name", "args"), FRACTIONS)
+def test_fractions_of_a_step_have_torch_s_values(name, args):
+    torch = pytest.importorskip("torch", reason="compares with torch itself")
+    theirs = {"base_lr": 1.0, **args} if name == "CyclicLR" else args
+    make = getattr(torch.optim.lr_scheduler, name)
+    steps = range(40)
+    expected = make_torch.rates(lambda optimizer: make(optimizer, **theirs), steps)(1.0)
+    s = getattr(lr_torch, name)(1.0, **args)
+    np.testing.assert_allclose(s(np.arange(40)), expected, rtol=1e-6, atol=1e-6)
+    if "scale_fn" not in args:
+        assert parse(repr(s)) == s
+
+
+def test_fractions_in_a_plateau_count_as_in_torch():
+    torch = pytest.importorskip("torch", reason="compares with torch itself")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    settings = {"factor": 0.5, "patience": 1.5, "cooldown": 2.5}
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **settings)
+    tx = lr_torch.ReduceLROnPlateau(1.0, **settings)
+    state = tx.init(None)
+    for _ in range(20):
+        _, state = tx.update(None, state, value=1.0)
+        theirs.step(1.0)
+        assert state.scale == optimizer.param_groups[0]["lr"]
+    assert state.scale < 0.2
+
+
+def test_milestones_between_steps_are_refused():
+    for call in (
+        lambda: lr_torch.MultiStepLR(0.1, [2.5]),
+        lambda: lr_torch.SequentialLR([f, f], [2.5]),
+    ):
+        with pytest.raises(ValueError, match=r"`milestones` must be a whole number of steps"):
+            call()
+
+
 def test_sequential_inside_chained_multiplies():
     """torch's sets the rate anew at the milestone, as the module says: the decay begins there."""
     torch = pytest.importorskip("torch", reason="shows a difference to torch")

@@ -6,6 +6,7 @@ import pytest
 from figures import make_transformers
 from figures.agreement import assert_agrees, read
 
+from lr_optax import parse
 from lr_optax.compat import transformers as lr_transformers
 from lr_optax.compat.transformers import get_scheduler
 
@@ -24,6 +25,41 @@ def test_live_over_other_arguments():
     pytest.importorskip("transformers", reason=reason)
     for group in make_transformers.cases(seed=1, sets=4).values():
         assert_agrees(get_scheduler, group)
+
+
+STAGES = {"num_decay_steps": 4.5, "min_lr_ratio": 0.1}
+FRACTIONS = [
+    ("linear", {}),
+    ("cosine", {"num_cycles": 0.7}),
+    ("cosine_with_restarts", {"num_cycles": 2.5}),
+    ("polynomial", {"lr_end": 0.01, "power": 1.7}),
+    ("constant_with_warmup", {}),
+    ("inverse_sqrt", {}),
+    ("inverse_sqrt", {"timescale": 0.5}),
+    ("cosine_with_min_lr", {"min_lr": 0.1}),
+    ("cosine_warmup_with_min_lr", {"min_lr": 0.1}),
+    ("cosine_warmup_with_min_lr", {"min_lr": 0.1, "warmup_lr_rate": 0.2}),
+    ("warmup_stable_decay", {**STAGES, "warmup_type": "cosine", "decay_type": "linear"}),
+    ("warmup_stable_decay", {**STAGES, "warmup_type": "1-sqrt", "decay_type": "1-sqrt"}),
+    ("warmup_stable_decay", {**STAGES, "num_decay_steps": 0.5, "num_stable_steps": 2.5}),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Both num_training_steps and num_stable_steps are specified")
+@pytest.mark.parametrize(("name", "more"), FRACTIONS)
+def test_fractions_of_a_step_have_its_values(name, more):
+    reason = "compares with transformers and torch themselves"
+    torch = pytest.importorskip("torch", reason=reason)
+    library = pytest.importorskip("transformers", reason=reason)
+    for warm, whole in [(0.5, 20), (1.5, 21.5), (0, 9.25), (2.25, 7.5), (6.1, 40), (1.5, 2.0)]:
+        if name == "warmup_stable_decay" and whole < warm + 4.5:
+            continue
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        theirs = library.get_scheduler(name, optimizer, warm, whole, more).lr_lambdas[0]
+        s = get_scheduler(name, 1.0, warm, whole, more)
+        expected = [theirs(step) for step in range(60)]
+        np.testing.assert_allclose(s(np.arange(60)), expected, rtol=2e-6, atol=1e-6)
+        assert parse(repr(s)) == s
 
 
 def test_cosine_rises_again():

@@ -251,6 +251,7 @@ def others(s: Schedule, rate: Callable[[Any], ArrayLike]) -> Iterator[Schedule]:
     yield torch.SequentialLR([s, rate], [10])
     yield torch.StepLR(0.1, 30)
     yield torch.torch_cyclic_momentum(step_size_up=20)
+    yield torch.torch_cyclic(0.01, max_value=0.1, step_size_up=2.5, step_size_down=1)
     yield torch.torch_one_cycle(0.1, peak_value=1.0, end_value=0.01, total_steps=100)
     yield transformers.get_constant_schedule(0.1)
     yield transformers.get_constant_schedule_with_warmup(0.1, 10)
@@ -265,6 +266,7 @@ def others(s: Schedule, rate: Callable[[Any], ArrayLike]) -> Iterator[Schedule]:
     yield transformers.get_polynomial_decay_schedule_with_warmup(0.1, 10, 100)
     yield transformers.get_wsd_schedule(0.1, 10, 20, num_training_steps=100)
     yield transformers.transformers_cosine_restarts(0.1, decay_steps=10)
+    yield transformers.transformers_inverse_sqrt(0.1, timescale=2.5)
 
 
 def transforms_of_others() -> Iterator[optax.GradientTransformation]:

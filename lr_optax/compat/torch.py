@@ -5,6 +5,10 @@ the optimizer stood. ``CyclicLR`` and ``OneCycleLR`` have rates of their own and
 only, as do ``SequentialLR`` and ``ChainedScheduler``, which take schedules. The step of a schedule
 is ``last_epoch``.
 
+Lengths that torch takes as fractions may be fractions. What a recursion makes of them is followed:
+``StepLR`` drops where a whole number of them is a whole step, every 5 steps for 2.5;
+``ConstantLR`` never ends; ``LinearLR`` and ``PolynomialLR`` stop at the last whole step before.
+
 Deliberate differences:
 
 * Nothing is recursive: a schedule has no state that an edit of the rate or a resume could upset.
@@ -26,11 +30,14 @@ Deliberate differences:
 * There is one rate, not a list for parameter groups, and momentum is not scheduled along;
   :func:`torch_one_cycle` can make OneCycleLR's, :func:`torch_cyclic_momentum` CyclicLR's. So lists
   are refused where torch takes one entry for each group.
-* Milestones out of order are refused, and so is a ``gamma`` of 0 or below, after which the rate is
-  0 for ever or changes its sign.
+* Milestones out of order or between two steps are refused (torch passes over the latter), and so
+  is a ``gamma`` of 0 or below, after which the rate is 0 for ever or changes its sign.
 """
 
+import math
 from collections.abc import Callable
+from fractions import Fraction as Ratio
+from functools import partial
 from itertools import pairwise
 from typing import Annotated, Any, Literal, cast
 
@@ -43,20 +50,40 @@ from jax.typing import ArrayLike
 from lr_optax._core import shapes
 from lr_optax._core.arguments import (
     Boundaries,
-    Count,
     Fraction,
     Growth,
+    Interval,
     NonNegative,
     Period,
     Positive,
     Rate,
     Shrinking,
+    Span,
     Steps,
 )
 from lr_optax._core.schedule import Schedule, schedule
 from lr_optax._core.signature import validated
-from lr_optax._core.steps import as_float, as_step, at_most, blend, cycle, is_number, phase
-from lr_optax.compat._shared import cosine_wave, elapsed, lengths, one_fewer, ordered, portions
+from lr_optax._core.steps import (
+    Progress,
+    as_float,
+    as_step,
+    at_most,
+    blend,
+    geometric,
+    is_number,
+    phase,
+    turns,
+)
+from lr_optax.compat._shared import (
+    cosine_wave,
+    elapsed,
+    hand_off,
+    leg,
+    lengths,
+    one_fewer,
+    ordered,
+    portions,
+)
 from lr_optax.feedback import reduce_on_plateau
 from lr_optax.schedules.anytime import exponential_decay
 from lr_optax.schedules.combine import add, join, product, scale
@@ -68,12 +95,12 @@ from lr_optax.schedules.tables import lookup
 
 
 @validated
-def StepLR(base_lr: Rate, step_size: Period, gamma: Positive = 0.1) -> Schedule:
+def StepLR(base_lr: Rate, step_size: Interval, gamma: Positive = 0.1) -> Schedule:
     """A drop every so many steps: η(t) = b·γ^⌊t/S⌋.
 
     Args:
         base_lr: b, the rate at step 0, >= 0.
-        step_size: S, steps between drops, >= 1.
+        step_size: S, steps between drops, > 0. Of a fraction, a/b in lowest terms, a counts.
         gamma: γ, the factor at each drop, > 0.
 
     Returns:
@@ -87,6 +114,9 @@ def StepLR(base_lr: Rate, step_size: Period, gamma: Positive = 0.1) -> Schedule:
     Reference:
         PyTorch 2.13, torch.optim.lr_scheduler.StepLR.
     """
+    if hand_off(step_size)[1]:
+        # Every float is a fraction of whole numbers; the numerator of 2.3 is never reached.
+        step_size = Ratio(cast(float, step_size)).numerator
     return step_decay(base_lr, decay_rate=gamma, decay_steps=step_size)
 
 
@@ -114,13 +144,13 @@ def MultiStepLR(base_lr: Rate, milestones: Boundaries, gamma: Positive = 0.1) ->
 
 
 @validated
-def ConstantLR(base_lr: Rate, factor: Fraction = 1 / 3, total_iters: Steps = 5) -> Schedule:
+def ConstantLR(base_lr: Rate, factor: Fraction = 1 / 3, total_iters: Span = 5) -> Schedule:
     """A share of the rate at first, then the whole: b·f for t < T, b from T on.
 
     Args:
         base_lr: b, the rate from ``total_iters`` on, >= 0.
         factor: f, in [0, 1].
-        total_iters: T, steps, >= 0; at 0 the rate is b at once.
+        total_iters: T, steps, >= 0; at 0 the rate is b at once. A fraction is never met.
 
     Returns:
         A :func:`lr_optax.join` of two constants.
@@ -133,7 +163,10 @@ def ConstantLR(base_lr: Rate, factor: Fraction = 1 / 3, total_iters: Steps = 5) 
     Reference:
         PyTorch 2.13, torch.optim.lr_scheduler.ConstantLR.
     """
-    return join((constant(base_lr * factor), constant(base_lr)), boundaries=(total_iters,))
+    first = constant(base_lr * factor)
+    if hand_off(total_iters)[1]:
+        return first
+    return join((first, constant(base_lr)), boundaries=(total_iters,))
 
 
 @validated
@@ -141,7 +174,7 @@ def LinearLR(
     base_lr: Rate,
     start_factor: Fraction = 1 / 3,
     end_factor: Fraction = 1.0,
-    total_iters: Steps = 5,
+    total_iters: Span = 5,
 ) -> Schedule:
     """A straight line between two shares of the rate: b·(s + (e − s)·min(t, T)/T).
 
@@ -149,7 +182,8 @@ def LinearLR(
         base_lr: b, >= 0.
         start_factor: s, in [0, 1]; torch refuses 0, which is a warm-up from nothing.
         end_factor: e, in [0, 1].
-        total_iters: T, steps, >= 0; at 0 the rate is b·e at once.
+        total_iters: T, steps, >= 0; at 0 the rate is b·e at once. Of a fraction the rate stays at
+            what it is at step ⌊T⌋.
 
     Returns:
         A :func:`lr_optax.linear`.
@@ -162,9 +196,11 @@ def LinearLR(
     Reference:
         PyTorch 2.13, torch.optim.lr_scheduler.LinearLR.
     """
-    return linear(
-        base_lr * start_factor, end_value=base_lr * end_factor, transition_steps=total_iters
-    )
+    steps, reached = total_iters, end_factor
+    if hand_off(total_iters)[1]:
+        steps = math.floor(cast(float, total_iters))
+        reached = start_factor + (end_factor - start_factor) * steps / total_iters
+    return linear(base_lr * start_factor, end_value=base_lr * reached, transition_steps=steps)
 
 
 @validated
@@ -190,12 +226,13 @@ def ExponentialLR(base_lr: Rate, gamma: Positive) -> Schedule:
 
 
 @validated
-def PolynomialLR(base_lr: Rate, total_iters: Steps = 5, power: Positive = 1.0) -> Schedule:
+def PolynomialLR(base_lr: Rate, total_iters: Span = 5, power: Positive = 1.0) -> Schedule:
     """A power of what is left, to zero: η(t) = b·(1 − min(t, T)/T)^p.
 
     Args:
         base_lr: b, the rate at step 0, >= 0.
-        total_iters: T, steps, >= 0; at 0 the rate is 0 at once.
+        total_iters: T, steps, >= 0; at 0 the rate is 0 at once. Of a fraction the rate stays at
+            what it is at step ⌊T⌋.
         power: p > 0.
 
     Returns:
@@ -209,7 +246,12 @@ def PolynomialLR(base_lr: Rate, total_iters: Steps = 5, power: Positive = 1.0) -
     Reference:
         PyTorch 2.13, torch.optim.lr_scheduler.PolynomialLR.
     """
-    return polynomial(base_lr, end_value=0.0, power=power, transition_steps=total_iters)
+    if not hand_off(total_iters)[1]:
+        return polynomial(base_lr, end_value=0.0, power=power, transition_steps=total_iters)
+    last = math.floor(cast(float, total_iters))
+    reached = base_lr * (1 - last / total_iters) ** power
+    curve = leg(base_lr, end_value=0.0, end=total_iters, power=power)
+    return join((curve, constant(reached)), boundaries=(last + 1,))
 
 
 @validated
@@ -248,10 +290,10 @@ def ReduceLROnPlateau(
     base_lr: Positive,
     mode: Literal["min", "max"] = "min",
     factor: Shrinking = 0.1,
-    patience: Count = 10,
+    patience: Span = 10,
     threshold: NonNegative = 1e-4,
     threshold_mode: Literal["rel", "abs"] = "rel",
-    cooldown: Count = 0,
+    cooldown: Span = 0,
     min_lr: Rate = 0.0,
     eps: NonNegative = 1e-8,
 ) -> optax.GradientTransformationExtraArgs:
@@ -287,11 +329,11 @@ def ReduceLROnPlateau(
     """
     return reduce_on_plateau(
         factor,
-        patience=patience,
+        patience=math.floor(patience) if is_number(patience) else patience,
         threshold=threshold,
         threshold_mode=threshold_mode,
         mode=mode,
-        cooldown=cooldown,
+        cooldown=hand_off(cooldown)[0],
         # A floor above the rate makes torch never cut; so does one equal to it.
         min_scale=at_most(min_lr / base_lr, 1.0),
         eps=eps / base_lr,
@@ -299,12 +341,12 @@ def ReduceLROnPlateau(
 
 
 @validated
-def CosineAnnealingLR(base_lr: Rate, T_max: Period, eta_min: Rate = 0.0) -> Schedule:
+def CosineAnnealingLR(base_lr: Rate, T_max: Interval, eta_min: Rate = 0.0) -> Schedule:
     """A cosine that falls for T steps and rises again: η_min + (b − η_min)·½(1 + cos(πt/T)).
 
     Args:
         base_lr: b, the rate at step 0, >= 0.
-        T_max: T, steps to the lowest rate, >= 1. At t = 2T the rate is b again.
+        T_max: T, steps to the lowest rate, > 0. At t = 2T the rate is b again.
         eta_min: η_min, the lowest rate, >= 0.
 
     Returns:
@@ -355,8 +397,8 @@ def CosineAnnealingWarmRestarts(
 def CyclicLR(
     base_lr: Rate,
     max_lr: Rate,
-    step_size_up: Period = 2000,
-    step_size_down: Period | None = None,
+    step_size_up: Interval = 2000,
+    step_size_down: Interval | None = None,
     mode: Literal["triangular", "triangular2", "exp_range"] = "triangular",
     gamma: Positive = 1.0,
     scale_fn: Annotated[Callable[[Any], ArrayLike], IsFunction()] | None = None,
@@ -367,8 +409,8 @@ def CyclicLR(
     Args:
         base_lr: b, the lowest rate, >= 0.
         max_lr: m, the highest rate, >= ``base_lr``.
-        step_size_up: steps up, >= 1.
-        step_size_down: steps down, >= 1; None for as many as up.
+        step_size_up: steps up, > 0.
+        step_size_down: steps down, > 0; None for as many as up.
         mode: g is 1 for "triangular", halves with every cycle for "triangular2" and is γ^t for
             "exp_range".
         gamma: γ > 0, used by "exp_range" alone.
@@ -377,7 +419,8 @@ def CyclicLR(
         scale_mode: what ``scale_fn`` is given: the number of the "cycle", from 1, or the step.
 
     Returns:
-        A :func:`lr_optax.cyclical`, or with ``scale_fn`` a sum around one.
+        A :func:`lr_optax.cyclical`, or with fractions a :func:`torch_cyclic`; with ``scale_fn`` a
+        sum around one.
 
     Raises:
         ValueError: ``base_lr`` exceeds ``max_lr``.
@@ -392,13 +435,13 @@ def CyclicLR(
     """
     ordered("CyclicLR", base_lr=base_lr, max_lr=max_lr)
     up, down = step_size_up, step_size_up if step_size_down is None else step_size_down
+    fractional = hand_off(up)[1] or hand_off(down)[1]
+    make = partial(torch_cyclic if fractional else cyclical, step_size_up=up, step_size_down=down)
     if scale_fn is None:
         gamma = gamma if mode == "exp_range" else 1.0
-        return cyclical(
-            base_lr, max_value=max_lr, step_size_up=up, step_size_down=down, mode=mode, gamma=gamma
-        )
+        return make(base_lr, max_value=max_lr, mode=mode, gamma=gamma)
     low, high = cast(Any, base_lr), cast(Any, max_lr)
-    height = cyclical(0.0, max_value=high - low, step_size_up=up, step_size_down=down)
+    height = make(0.0, max_value=high - low)
     scale = _height_scale(scale_fn, scale_mode, up + down)
     return add((constant(low), product((height, scale))))
 
@@ -453,7 +496,60 @@ def _height_scale(
 ) -> Schedule:
     if scale_mode == "iterations":
         return from_function(lambda step: scale_fn(as_float(step)))
-    return from_function(lambda step: scale_fn(as_float(cycle(as_step(step), period)[0]) + 1))
+    return from_function(lambda step: scale_fn(as_float(turns(as_step(step), period)[0]) + 1))
+
+
+@schedule(name="torch.cyclic")
+def torch_cyclic(
+    step: Array,
+    min_value: Rate,
+    *,
+    max_value: Rate,
+    step_size_up: Interval,
+    step_size_down: Interval,
+    mode: Literal["triangular", "triangular2", "exp_range"] = "triangular",
+    gamma: Positive = 1.0,
+) -> ArrayLike:
+    """:func:`lr_optax.cyclical` with turns that may lie between two steps.
+
+    Args:
+        min_value: the rate at the start of every cycle, >= 0.
+        max_value: the peak of the first cycle, >= 0.
+        step_size_up: steps up, > 0.
+        step_size_down: steps down, > 0.
+        mode: "triangular", "triangular2" or "exp_range".
+        gamma: the factor on the range at every step in "exp_range", > 0.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`. It goes on for ever.
+
+    Example:
+        >>> s = torch_cyclic(0.0, max_value=0.5, step_size_up=2.5, step_size_down=2.5)
+        >>> print(s(0), s(1), s(2), s(3), s(5))
+        0.0 0.2 0.4 0.4 0.0
+
+    When to use it:
+        To reproduce a run with torch's CyclicLR whose step sizes were no whole numbers.
+
+    Reference:
+        PyTorch 2.13, torch.optim.lr_scheduler.CyclicLR.
+    """
+    period = step_size_up + step_size_down
+    index, (left, gone) = turns(step, period)
+    height = jnp.minimum(gone / _share(step_size_up, period), left / _share(step_size_down, period))
+    if mode == "triangular2":
+        height = height * geometric(0.5, index)
+    if mode == "exp_range":
+        height = height * geometric(gamma, step)
+    height = jnp.minimum(height, 2.0**96)
+    return blend(Progress(height, 1 - height), max_value, min_value)
+
+
+def _share(part: Any, whole: Any) -> Any:
+    if is_number(part) and is_number(whole):
+        return part / whole
+    known = as_float(part) > 0
+    return jnp.where(known, as_float(part) / jnp.where(known, as_float(whole), 1), 1)
 
 
 @validated

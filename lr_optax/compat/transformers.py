@@ -5,6 +5,9 @@ for the functions behind the names: ``base_lr`` stands where the optimizer stood
 otherwise the rate rises along a straight line from 0 at step 0 to the base rate at step
 ``num_warmup_steps``, so that the first update changes nothing.
 
+Lengths may be fractions, as in ``num_warmup_steps=0.03 * steps``: a phase then ends between two
+steps.
+
 Deliberate differences:
 
 * The cycles of ``cosine_with_restarts`` begin on time. A rounded quotient there ends some of them
@@ -36,19 +39,28 @@ from lr_optax._core import shapes
 from lr_optax._core.arguments import (
     Count,
     Fraction,
+    Interval,
     NonNegative,
     Period,
     Positive,
     Rate,
     Shrinking,
-    Steps,
+    Span,
     exceeds,
     is_known,
 )
 from lr_optax._core.schedule import Schedule, schedule
 from lr_optax._core.signature import validated
-from lr_optax._core.steps import Progress, as_float, at_least, at_most, is_number, progress, until
-from lr_optax.compat._shared import cosine_wave, running, speaking_for, warmed_up
+from lr_optax._core.steps import Progress, as_float, at_least, at_most, is_number, progress, turns
+from lr_optax.compat._shared import (
+    cosine_wave,
+    elapsed,
+    hand_off,
+    leg,
+    running,
+    speaking_for,
+    warmed_up,
+)
 from lr_optax.compat.torch import ReduceLROnPlateau
 from lr_optax.feedback import greedy
 from lr_optax.schedules.anytime import inverse_sqrt_decay
@@ -78,7 +90,7 @@ def get_constant_schedule(base_lr: Rate) -> Schedule:
 
 
 @validated
-def get_constant_schedule_with_warmup(base_lr: Rate, num_warmup_steps: Steps) -> Schedule:
+def get_constant_schedule_with_warmup(base_lr: Rate, num_warmup_steps: Span) -> Schedule:
     """A warm-up, then the same rate: b·min(t/w, 1).
 
     Args:
@@ -101,7 +113,7 @@ def get_constant_schedule_with_warmup(base_lr: Rate, num_warmup_steps: Steps) ->
 
 @validated
 def get_linear_schedule_with_warmup(
-    base_lr: Rate, num_warmup_steps: Steps, num_training_steps: Steps
+    base_lr: Rate, num_warmup_steps: Span, num_training_steps: Span
 ) -> Schedule:
     """A warm-up, then a straight line to zero: b·max(0, N − t)/(N − w).
 
@@ -122,15 +134,20 @@ def get_linear_schedule_with_warmup(
         Transformers 5.23, transformers.get_linear_schedule_with_warmup.
     """
     length = _rest(num_training_steps, num_warmup_steps)
-    decay = linear(base_lr, end_value=0.0, transition_steps=length)
+    _, ahead = hand_off(num_warmup_steps)
+    if ahead or hand_off(length)[1]:
+        end = length - ahead
+        decay = leg(base_lr, end_value=0.0, begin=end - at_least(length, 1), end=at_least(end, 0))
+    else:
+        decay = linear(base_lr, end_value=0.0, transition_steps=length)
     return warmed_up(decay, base_lr, num_warmup_steps)
 
 
 @validated
 def get_polynomial_decay_schedule_with_warmup(
     base_lr: Rate,
-    num_warmup_steps: Steps,
-    num_training_steps: Steps,
+    num_warmup_steps: Span,
+    num_training_steps: Span,
     lr_end: Rate = 1e-7,
     power: Positive = 1.0,
 ) -> Schedule:
@@ -163,20 +180,25 @@ def get_polynomial_decay_schedule_with_warmup(
             f"got {lr_end} and {base_lr}"
         )
     length = _rest(num_training_steps, num_warmup_steps)
-    decay = polynomial(base_lr, end_value=lr_end, power=power, transition_steps=length)
+    _, ahead = hand_off(num_warmup_steps)
+    if ahead or hand_off(length)[1]:
+        end = at_least(length - ahead, 0)
+        decay = leg(base_lr, end_value=lr_end, begin=-ahead, end=end, power=power)
+    else:
+        decay = polynomial(base_lr, end_value=lr_end, power=power, transition_steps=length)
     return warmed_up(decay, base_lr, num_warmup_steps)
 
 
 @validated
 def get_inverse_sqrt_schedule(
-    base_lr: Rate, num_warmup_steps: Steps, timescale: Period | None = None
+    base_lr: Rate, num_warmup_steps: Span, timescale: Interval | None = None
 ) -> Schedule:
     """A warm-up, then the inverse root of time: b·√(τ/(τ + t − w)).
 
     Args:
         base_lr: b, the peak, >= 0.
         num_warmup_steps: w, steps, >= 0.
-        timescale: τ, steps, >= 1; None for w, or for 10000 if w is 0.
+        timescale: τ, steps, > 0; None for w, or for 10000 if w is 0.
 
     Returns:
         A :func:`lr_optax.join`.
@@ -192,7 +214,41 @@ def get_inverse_sqrt_schedule(
     if timescale is None:
         none = is_number(num_warmup_steps) and num_warmup_steps == 0
         timescale = 10_000 if none else num_warmup_steps
-    return warmed_up(inverse_sqrt_decay(base_lr, timescale=timescale), base_lr, num_warmup_steps)
+    _, ahead = hand_off(num_warmup_steps)
+    if ahead or hand_off(timescale)[1]:
+        decay = transformers_inverse_sqrt(base_lr, timescale=timescale, ahead=ahead)
+    else:
+        decay = inverse_sqrt_decay(base_lr, timescale=timescale)
+    return warmed_up(decay, base_lr, num_warmup_steps)
+
+
+@schedule(name="transformers.inverse_sqrt")
+def transformers_inverse_sqrt(
+    step: Array, init_value: Rate, *, timescale: Interval, ahead: Rate = 0.0
+) -> ArrayLike:
+    """:func:`lr_optax.inverse_sqrt_decay` that began between two steps: η₀·√(τ/(τ + a + t)).
+
+    Args:
+        init_value: η₀, the rate a before step 0, >= 0.
+        timescale: τ, steps, > 0.
+        ahead: a >= 0, in steps.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`. It goes on falling for ever.
+
+    Example:
+        >>> s = transformers_inverse_sqrt(0.1, timescale=2.5, ahead=0.5)
+        >>> print(s(0), s(7))
+        0.09128709 0.05
+
+    When to use it:
+        To reproduce a run whose warm-up or timescale was no whole number of steps.
+
+    Reference:
+        Transformers 5.23, transformers.get_inverse_sqrt_schedule.
+    """
+    timescale = jnp.where(as_float(timescale) > 0, timescale, 1)
+    return init_value * jnp.sqrt(timescale / (timescale + ahead + as_float(step)))
 
 
 Form = Literal["linear", "cosine", "1-sqrt"]
@@ -201,10 +257,10 @@ Form = Literal["linear", "cosine", "1-sqrt"]
 @validated
 def get_wsd_schedule(
     base_lr: Rate,
-    num_warmup_steps: Steps,
-    num_decay_steps: Steps,
-    num_training_steps: Steps | None = None,
-    num_stable_steps: Steps | None = None,
+    num_warmup_steps: Span,
+    num_decay_steps: Span,
+    num_training_steps: Span | None = None,
+    num_stable_steps: Span | None = None,
     warmup_type: Form = "linear",
     decay_type: Form = "cosine",
     min_lr_ratio: Fraction = 0.0,
@@ -227,8 +283,7 @@ def get_wsd_schedule(
         A :func:`lr_optax.join`.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, the length is not given, or the phases
-            do not fit into it.
+        ValueError: the length is not given, or the phases do not fit into it.
 
     Example:
         >>> s = get_wsd_schedule(0.1, num_warmup_steps=10, num_decay_steps=20,
@@ -252,29 +307,40 @@ def get_wsd_schedule(
             f"`num_decay_steps`, got {num_training_steps} < {num_warmup_steps} + {num_decay_steps}"
         )
     low = base_lr * min_lr_ratio
-    fall_at: Any = num_warmup_steps + stable
+    begins = (
+        num_warmup_steps,
+        num_warmup_steps + stable,
+        num_warmup_steps + stable + num_decay_steps,
+    )
+    firsts, aheads = zip(*map(hand_off, begins), strict=True)
     return join(
         (
             _rise(warmup_type, low, base_lr, num_warmup_steps),
             constant(base_lr),
-            _fall(decay_type, base_lr, low, num_decay_steps, num_cycles),
+            _fall(decay_type, base_lr, low, num_decay_steps, num_cycles, aheads[1]),
             constant(low),
         ),
-        boundaries=(num_warmup_steps, fall_at, fall_at + num_decay_steps),
+        boundaries=firsts,
     )
 
 
 def _rise(form: Form, low: Any, high: Any, steps: Any) -> Schedule:
+    power = 0.5 if form == "1-sqrt" else 1.0
+    if hand_off(steps)[1]:
+        shape = "cosine" if form == "cosine" else "linear"
+        return leg(low, end_value=high, end=at_least(steps, 1), shape=shape, power=power)
     if form == "cosine":
         return cosine_decay(low, decay_steps=steps, end_value=high)
-    power = 0.5 if form == "1-sqrt" else 1.0
     return polynomial(low, end_value=high, power=power, transition_steps=steps)
 
 
-def _fall(form: Form, high: Any, low: Any, steps: Any, num_cycles: Any) -> Schedule:
+def _fall(form: Form, high: Any, low: Any, steps: Any, num_cycles: Any, ahead: float) -> Schedule:
+    length = at_least(steps, 1)
     if form == "cosine":
-        half = at_least(steps, 1) / (2 * num_cycles)
-        return cosine_wave(high, half_period=half, end_value=low)
+        half = length / (2 * num_cycles)
+        return cosine_wave(high, half_period=half, end_value=low, ahead=ahead)
+    if ahead or hand_off(steps)[1]:
+        return leg(high, end_value=low, begin=-ahead, end=length - ahead, shape=form)
     return shaped_decay(high, decay_steps=steps, end_value=low, shape=form)
 
 
@@ -284,12 +350,13 @@ def _rest(whole: Any, begun: Any) -> Any:
 
 def _wave(base_lr: Any, whole: Any, begun: Any, num_cycles: Any, low: Any = 0.0) -> Schedule:
     half_period = at_least(whole - begun, 1) / (2 * num_cycles)
-    return cosine_wave(base_lr, half_period=half_period, end_value=low)
+    _, ahead = hand_off(begun)
+    return cosine_wave(base_lr, half_period=half_period, end_value=low, ahead=ahead)
 
 
 @validated
 def get_cosine_schedule_with_warmup(
-    base_lr: Rate, num_warmup_steps: Steps, num_training_steps: Steps, num_cycles: Positive = 0.5
+    base_lr: Rate, num_warmup_steps: Span, num_training_steps: Span, num_cycles: Positive = 0.5
 ) -> Schedule:
     """A warm-up, then a cosine: b·½(1 + cos(2πct')), where t' goes from 0 to 1 up to step N.
 
@@ -316,7 +383,7 @@ def get_cosine_schedule_with_warmup(
 
 @validated
 def get_cosine_with_hard_restarts_schedule_with_warmup(
-    base_lr: Rate, num_warmup_steps: Steps, num_training_steps: Steps, num_cycles: Period = 1
+    base_lr: Rate, num_warmup_steps: Span, num_training_steps: Span, num_cycles: Interval = 1
 ) -> Schedule:
     """A warm-up, then as many falling half cosines as given, then zero.
 
@@ -324,7 +391,7 @@ def get_cosine_with_hard_restarts_schedule_with_warmup(
         base_lr: the peak of all of them, >= 0.
         num_warmup_steps: steps of the warm-up, >= 0.
         num_training_steps: steps of the whole; from there on the rate is 0.
-        num_cycles: how many, a whole number >= 1.
+        num_cycles: how many, > 0; of a fraction the last one is cut short.
 
     Returns:
         A :func:`lr_optax.join`.
@@ -338,20 +405,29 @@ def get_cosine_with_hard_restarts_schedule_with_warmup(
         Transformers 5.23, transformers.get_cosine_with_hard_restarts_schedule_with_warmup.
     """
     length = at_least(num_training_steps - num_warmup_steps, 1)
-    cycles = transformers_cosine_restarts(base_lr, decay_steps=length, num_cycles=num_cycles)
+    _, ahead = hand_off(num_warmup_steps)
+    cycles = transformers_cosine_restarts(
+        base_lr, decay_steps=length, num_cycles=num_cycles, ahead=ahead
+    )
     return warmed_up(cycles, base_lr, num_warmup_steps)
 
 
 @schedule(name="transformers.cosine_restarts")
 def transformers_cosine_restarts(
-    step: Array, init_value: Rate, *, decay_steps: Period, num_cycles: Period = 1
+    step: Array,
+    init_value: Rate,
+    *,
+    decay_steps: Interval,
+    num_cycles: Interval = 1,
+    ahead: Rate = 0.0,
 ) -> ArrayLike:
-    """Falling half cosines that share a length, then zero: η₀·½(1 + cos(π(ct/T mod 1))).
+    """Falling half cosines that share a length, then zero: η₀·½(1 + cos(π(c(t + a)/T mod 1))).
 
     Args:
         init_value: η₀, the peak of all of them, >= 0.
-        decay_steps: T, steps, >= 1; from there on the rate is 0.
-        num_cycles: c, how many, >= 1. They need not last a whole number of steps.
+        decay_steps: T, steps, > 0; from there on the rate is 0.
+        num_cycles: c, how many, > 0. They need not last a whole number of steps.
+        ahead: a >= 0, how long before step 0 the first began, in steps and fractions of one.
 
     Returns:
         A :class:`~lr_optax.Schedule`.
@@ -368,16 +444,22 @@ def transformers_cosine_restarts(
     Reference:
         Transformers 5.23, transformers.get_cosine_with_hard_restarts_schedule_with_warmup.
     """
-    falling, _ = shapes.cosine(_in_cycle(step, decay_steps, num_cycles))
-    return jnp.where(until(step, decay_steps) > 0, init_value * falling, 0)
+    falling, _ = shapes.cosine(_in_cycle(step, decay_steps, num_cycles, ahead))
+    end = decay_steps
+    if not (is_number(ahead) and ahead == 0):
+        end = (decay_steps if is_number(decay_steps) else as_float(decay_steps)) - ahead
+    return jnp.where(elapsed(step, end) < 0, init_value * falling, 0)
 
 
-def _in_cycle(step: Array, length: Period, cycles: Period) -> Progress:
+def _in_cycle(step: Array, length: Any, cycles: Any, ahead: Any) -> Progress:
     """What is left and gone of one of several cycles that share a length."""
-    exact = isinstance(length, int) and isinstance(cycles, int) and max(length, cycles) < 2**30
+    whole = isinstance(length, int) and isinstance(cycles, int) and max(length, cycles) < 2**30
+    exact = whole and is_number(ahead) and ahead == 0
     if not (exact and jnp.issubdtype(step.dtype, jnp.integer)):
-        gone = as_float(step) * as_float(cycles) / jnp.maximum(as_float(length), 1) % 1
-        return Progress(1 - gone, gone)
+        if is_number(length) and is_number(cycles):
+            return turns(step, length / cycles, ahead)[1]
+        cycles = as_float(cycles)
+        return turns(step, as_float(length) / jnp.where(cycles > 0, cycles, 1), ahead)[1]
     # step·cycles mod length without an overflow: the float guess is at most one cycle off.
     step = jnp.minimum(step, length)
     guess = (as_float(step) * (cycles / length)).astype(step.dtype)
@@ -389,8 +471,8 @@ def _in_cycle(step: Array, length: Period, cycles: Period) -> Progress:
 @validated
 def get_cosine_with_min_lr_schedule_with_warmup(
     base_lr: Rate,
-    num_warmup_steps: Steps,
-    num_training_steps: Steps,
+    num_warmup_steps: Span,
+    num_training_steps: Span,
     num_cycles: Positive = 0.5,
     min_lr: Rate | None = None,
     min_lr_rate: Fraction | None = None,
@@ -428,8 +510,8 @@ def get_cosine_with_min_lr_schedule_with_warmup(
 @validated
 def get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
     base_lr: Rate,
-    num_warmup_steps: Steps,
-    num_training_steps: Steps,
+    num_warmup_steps: Span,
+    num_training_steps: Span,
     num_cycles: Positive = 0.5,
     min_lr: Rate | None = None,
     min_lr_rate: Fraction | None = None,
@@ -465,12 +547,12 @@ def get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
     low = _lowest(name, base_lr, min_lr, min_lr_rate)
     wave = _wave(base_lr, num_training_steps, num_warmup_steps, num_cycles, low)
     first: Any = 1 / at_least(num_warmup_steps, 1) if warmup_lr_rate is None else warmup_lr_rate
-    rise = linear(
-        base_lr * first,
-        end_value=base_lr,
-        transition_steps=at_least(num_warmup_steps - 1, 1),
-    )
-    return join((rise, running(wave, 1)), boundaries=(num_warmup_steps,))
+    begin, ahead = hand_off(num_warmup_steps)
+    # Of a fraction the last step of the warm-up overshoots.
+    slope = (1 - first) / at_least(num_warmup_steps - 1, 1) if warmup_lr_rate is not None else first
+    top = base_lr * (first + slope * (begin - 1)) if ahead else base_lr
+    rise = linear(base_lr * first, end_value=top, transition_steps=at_least(begin - 1, 1))
+    return join((rise, running(wave, 1)), boundaries=(begin,))
 
 
 def _lowest(name: str, base_lr: Any, min_lr: Any, min_lr_rate: Any) -> Any:

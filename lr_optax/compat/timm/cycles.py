@@ -1,22 +1,15 @@
 """timm's schedulers that may begin again."""
 
-import math
 from typing import Any
 
 from lr_optax._core.arguments import Count, Growth, Interval, Positive, Rate, Real, Span
 from lr_optax._core.schedule import Schedule
 from lr_optax._core.signature import validated
 from lr_optax._core.steps import is_number
-from lr_optax.compat._shared import leg, running, warmed_up
+from lr_optax.compat._shared import hand_off, leg, running, warmed_up
 from lr_optax.compat.timm.formulas import timm_cosine, timm_poly, timm_tanh
 from lr_optax.schedules.combine import join
 from lr_optax.schedules.warmups import warmup
-
-
-def hand_off(warmup_t: Any) -> tuple[Any, float]:
-    """The first step after a warm-up, and how long ago that ended then."""
-    first = math.ceil(warmup_t) if is_number(warmup_t) else warmup_t
-    return first, first - warmup_t if is_number(warmup_t) else 0.0
 
 
 def lead(warmup_t: Any, *, prefix: bool) -> float:
