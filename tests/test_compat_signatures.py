@@ -34,7 +34,9 @@ BEHIND = {
 
 def calls(library):
     """The functions of a compat module that stand for one of the library's calls, by name."""
-    module = importlib.import_module(f"lr_optax.compat.{library}")
+    module = getattr(lr_optax.compat, library, None)
+    if module is None:
+        return {}
     return {
         name: call
         for name, call in vars(module).items()
@@ -48,7 +50,7 @@ CALLS = [(library, name) for library in THEIRS for name in calls(library)]
 
 def test_there_are_many():
     assert len(CALLS) > 50
-    assert THEIRS.keys() == {m for m in vars(lr_optax.compat) if m in make_signatures.LIBRARIES}
+    assert THEIRS.keys() == make_signatures.LIBRARIES.keys()
 
 
 @pytest.mark.parametrize(("library", "name"), CALLS)

@@ -4,7 +4,8 @@ Run it with the names of the libraries to record anew, which must be installed; 
 records all of them: ``python tests/figures/make_signatures.py timm``.
 """
 
-import importlib
+import ast
+import importlib.util
 import inspect
 import json
 import os
@@ -65,7 +66,16 @@ def optax():
     return {**public(library.schedules), "reduce_on_plateau": plateau}
 
 
-LIBRARIES = {f.__name__: f for f in (torch, keras, transformers, timm, optax)}
+def fastai():
+    """What sets the rate in fastai, read from its text, since importing it needs much else."""
+    (home,) = importlib.util.find_spec("fastai").submodule_search_locations
+    nodes = ast.parse((Path(home) / "callback/schedule.py").read_text()).body
+    public = next(ast.literal_eval(n.value) for n in nodes if ast.unparse(n)[:7] == "__all__")
+    of_a_learner = [n.name for n in nodes if ast.unparse(n).startswith("@patch")]
+    return [*public, *of_a_learner, "ReduceLROnPlateau"]
+
+
+LIBRARIES = {f.__name__: f for f in (torch, keras, transformers, timm, optax, fastai)}
 
 
 def signature(call):
@@ -87,6 +97,8 @@ def recorded(library):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         calls = LIBRARIES[library]()
+    if not isinstance(calls, dict):
+        return {"version": version(library), "calls": {name: {} for name in sorted(calls)}}
     found = {}
     for name, call in sorted(calls.items()):
         try:
