@@ -37,6 +37,7 @@ from lr_optax._core.arguments import (
 from lr_optax._core.schedule import Schedule
 from lr_optax._core.signature import validated
 from lr_optax._core.steps import at_least, at_most, is_number
+from lr_optax.compat._shared import one_fewer
 from lr_optax.feedback.plateau import reduce_on_plateau
 from lr_optax.feedback.policy import whole
 from lr_optax.schedules.anytime import exponential_decay, inverse_time_decay
@@ -138,6 +139,7 @@ def PiecewiseConstantDecay(boundaries: Boundaries, values: Rates) -> Schedule:
     """
     after: Any = boundaries
     after = tuple(b + 1 for b in after) if isinstance(after, tuple) else after + 1
+    one_fewer("PiecewiseConstantDecay", boundaries=boundaries, values=values)
     return piecewise_constant(values, boundaries=after)
 
 

@@ -173,4 +173,9 @@ def _length(steps: Any, multiplier: Any, cycles: Any) -> Any:
     cycles = max(1, cycles)
     if multiplier == 1:
         return steps * cycles
+    if cycles * math.log(multiplier) > 500:
+        raise ValueError(
+            "create_scheduler_v2: `cycle_limit` cycles, each `cycle_mul` times the last, "
+            f"would not end, got {cycles} and {multiplier}"
+        )
     return math.floor(steps * (multiplier**cycles - 1) / (multiplier - 1))
