@@ -278,7 +278,7 @@ def test_numbers_that_float32_cannot_hold_are_refused(value):
 
 
 def test_a_value_put_into_the_state_by_hand_is_overwritten_unused():
-    """Optax takes it for the next update; here the code decides, and a traced value is the way."""
+    """Here the code decides, and a traced value is the way to set one from outside."""
     tx = with_hyperparams(optax.sgd, learning_rate=RATE)
     state = tx.init(PARAMS)
     by_hand = state._replace(hyperparams={"learning_rate": jnp.float32(0.7)})
@@ -311,6 +311,29 @@ def test_what_is_not_named_is_static():
         assert all(k is key and flag for k, flag in seen)
         assert list(state.hyperparams) == ["learning_rate"]
         seen.clear()
+
+
+def test_what_is_told_about_inject_hyperparams():
+    """The differences that the docstring of with_hyperparams states, of Optax itself."""
+
+    def first(hyperparams, **by_hand):
+        tx = optax.inject_hyperparams(optax.sgd)(**hyperparams)
+        state = tx.init(PARAMS)
+        state = state._replace(hyperparams={**state.hyperparams, **by_hand})
+        return tx.update(PARAMS, state, PARAMS)[0]["b"]
+
+    by_hand = jnp.float32(0.7)
+    np.testing.assert_allclose(first({"learning_rate": RATE}, learning_rate=by_hand), -RATE(0))
+    np.testing.assert_allclose(first({"learning_rate": 0.1}, learning_rate=by_hand), -by_hand)
+
+    def kept(factory, /, **hyperparams):
+        return optax.inject_hyperparams(factory)(**hyperparams).init(PARAMS).hyperparams.keys()
+
+    assert kept(optax.sgd, learning_rate=0.1, nesterov=True) == {"learning_rate"}
+    assert kept(optax.adamw, learning_rate=0.1) > {"learning_rate", "b2", "eps"}
+    assert "key" in kept(optax.add_noise, eta=0.1, gamma=0.5, key=jax.random.key(0))
+    ours = with_hyperparams(optax.adamw, learning_rate=0.1).init(PARAMS)
+    assert ours.hyperparams.keys() == {"learning_rate"}
 
 
 def test_errors_of_a_function_that_gives_no_number():

@@ -47,13 +47,15 @@ def with_hyperparams(
 
     So, beside ``optax.inject_hyperparams``:
 
-    * a value put into ``state.hyperparams`` by hand, which Optax takes for the next update, is
-      overwritten here without having been used. To set a value from outside, make it an argument
-      of the compiled step, and the optimizer inside: ``with_hyperparams(optax.adam,
+    * a value put into ``state.hyperparams`` by hand is overwritten without having been used.
+      Optax does so too where there is a schedule, and takes it for the next update, and for all
+      after it, where there is a number. To set a value from outside, make it an argument of the
+      compiled step, and the optimizer inside: ``with_hyperparams(optax.adam,
       learning_rate=rate).update(...)`` makes the same state for every ``rate``.
-    * ``static_args`` are all arguments that are not named here.
+    * ``static_args`` are all arguments that are not named here. Optax takes all numbers for
+      hyperparameters that it does not name: it also keeps β₂ and ε in the state.
     * A bool, a random key, a mask, a type or None is refused by name, and bound with
-      ``functools.partial``; Optax keeps flags and keys in the state.
+      ``functools.partial``. Optax leaves a bool as it is, and keeps a key in the state.
 
     Args:
         factory: makes an optimizer, such as ``optax.adamw`` or
