@@ -14,6 +14,8 @@ from lr_optax.foresight.logs import read_log as read_log
 from lr_optax.foresight.merging import average_checkpoints as average_checkpoints
 from lr_optax.foresight.merging import merge_weights as merge_weights
 from lr_optax.foresight.merging import merged_schedule as merged_schedule
+from lr_optax.foresight.optimizing import OptimizedSchedule as OptimizedSchedule
+from lr_optax.foresight.optimizing import optimize_schedule as optimize_schedule
 from lr_optax.foresight.predicting import LossLaw as LossLaw
 from lr_optax.foresight.predicting import Prediction as Prediction
 from lr_optax.foresight.predicting import Ranking as Ranking

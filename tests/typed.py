@@ -186,6 +186,8 @@ def foresight(keys: Array, s: Schedule) -> None:
     assert_type(law, lro.LossLaw)
     assert_type(law.predict(s, 100), lro.Prediction)
     assert_type(law.rank({"a": s}, 100), lro.Ranking)
+    assert_type(lro.optimize_schedule(law, 100, 0.1), lro.OptimizedSchedule)
+    assert_type(lro.optimize_schedule(jnp.sum, 100, 0.1).nearest, lro.Schedule)
     assert_type(lro.merge_weights(s, checkpoints=4), np.ndarray)
     assert_type(lro.average_checkpoints([{"w": keys}], [1.0]), dict[str, Array])
     assert_type(bound_terms(np.ones(3), distance=1.0, grad_norms=1.0), tuple[Array, Array])

@@ -148,10 +148,16 @@ def losses(law: str, parameters: Any, at: Points, changes: Changes) -> Array:
     return floor + height * at.total**-alpha - gained
 
 
-def last_loss(law: str, parameters: Any, rates: Array, *, count_warmup: bool = False) -> Array:
-    """The loss after the last of the rates, in O(steps), differentiable in the rates."""
-    changes = every_change(jnp, rates, count_warmup=count_warmup)
-    at = Points(changes.step[-1:], jnp.sum(rates)[None])
+def last_loss(
+    law: str, parameters: Any, rates: Array, *, count_warmup: bool = False, stride: int = 1
+) -> Array:
+    """The loss after the last of the rates, in O(steps), differentiable in the rates.
+
+    Each rate stands for ``stride`` steps.
+    """
+    step, drop, rate, before = every_change(jnp, rates, count_warmup=count_warmup)
+    changes = Changes(step * stride, drop, rate, before * stride)
+    at = Points(changes.step[-1:] + (stride - 1), jnp.sum(rates)[None] * stride)
     return losses(law, parameters, at, changes)[0]
 
 

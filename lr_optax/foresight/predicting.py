@@ -206,19 +206,22 @@ class LossLaw(Result):
         object.__setattr__(self, "parameters", values)
         object.__setattr__(self, "members", members)
 
-    def __call__(self, rates: ArrayLike, *, members: int | None = None) -> Array:
+    def __call__(self, rates: ArrayLike, *, members: int | None = None, stride: int = 1) -> Array:
         """The loss after the last rate: of the best fit first, then of the ensemble's members.
 
         Args:
             rates: η_0, ..., η_{T−1}, >= 0, not all 0.
             members: how many of the ensemble to ask, evenly taken; None for all of it.
+            stride: how many steps each rate stands for, >= 1.
         """
         rates = jnp.asarray(rates, jnp.result_type(float))
         take = len(self.members) if members is None else min(members, len(self.members))
         some = np.linspace(0, len(self.members), take, endpoint=False).astype(int)
         every = jnp.asarray(self._every[[0, *(some + 1)]], rates.dtype)
-        last = partial(laws.last_loss, self.law, count_warmup=self.count_warmup)
-        return jax.vmap(lambda p: last(tuple(p), rates))(every)
+        last = partial(
+            laws.last_loss, self.law, rates=rates, count_warmup=self.count_warmup, stride=stride
+        )
+        return jax.vmap(lambda p: last(tuple(p)))(every)
 
     @cached_property
     def _every(self) -> np.ndarray:
@@ -275,7 +278,7 @@ class LossLaw(Result):
         steps = np.unique(np.linspace(begin, total_steps - 1, _SHOWN).round().astype(int))
         curves = self._losses(rates, steps)
         spread = self._spread(curves[0], curves[1:], curves[0])
-        warnings = self._warnings({"the schedule": rates})
+        warnings = self.doubts({"the schedule": rates})
         return Prediction(schedule, total_steps, steps, curves[0], spread, warnings)
 
     def rank(
@@ -314,10 +317,11 @@ class LossLaw(Result):
             best,
             self._spread(best, finals[1:], best),
             self._spread(gaps[0], gaps[1:], shares),
-            self._warnings(every),
+            self.doubts(every),
         )
 
-    def _warnings(self, every: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    def doubts(self, every: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+        """Why not to trust what the law says of runs with these rates, by name."""
         if not self.logs:
             return ("the law was not fitted to runs here: there is no spread",)
         low, high = min(self.peaks), max(self.peaks)
