@@ -45,7 +45,7 @@ def test_the_published_optima(parameters, optimum):
     assert 0 < found.cost < 0.001
     rates = np.asarray(found.schedule(np.arange(24000)))
     np.testing.assert_array_max_ulp(rates.max(), np.float32(3e-4), maxulp=1)
-    assert np.diff(rates[2160:]).max() <= np.spacing(np.float32(3e-4))
+    assert np.diff(rates[2160:]).max() <= 2 * np.spacing(np.float32(3e-4))
 
 
 def best_of_all_peaks(rates):
