@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import lr_optax
 from lr_optax.cli import commands
 from lr_optax.cli.app import app
 from lr_optax.cli.failures import one_line
@@ -132,8 +133,6 @@ def test_show_warns():
 
 
 def test_list_has_a_line_for_every_schedule_with_its_arguments():
-    import lr_optax
-
     output = run("list").output
     for name in lr_optax.catalogue():
         assert f"  {name}(" in output
@@ -153,8 +152,6 @@ def test_a_name_alone_says_how_it_is_called():
 
 
 def test_version():
-    import lr_optax
-
     assert run("--version").output == f"lr-optax {lr_optax.__version__}\n"
 
 
@@ -172,13 +169,19 @@ def test_the_examples_in_help_are_calls_that_work(name, tmp_path, monkeypatch):
         {"step": n, "grad_norm": 2 - n / 100, "optim/grad_l1": 2 - n / 100} for n in range(100)
     ]
     Path("run.jsonl").write_text("\n".join(map(json.dumps, logged)))
-    Path("run.csv").write_text(
-        "step,grad_norm\n" + "".join(f"{n},{2 - n / 100}\n" for n in range(100))
+    rows = [f"{n},{2 - n / 100},{3 - n / 100},0.001\n" for n in range(100)]
+    for path in ("run.csv", "level.csv", "falls.csv"):
+        Path(path).write_text("".join(["step,grad_norm,val/loss,lr\n", *rows]))
+    tissue = {"L0": 2.6, "A": 0.1, "alpha": 0.5, "C": 0.4, "lambda": 0.999}
+    monkeypatch.setattr(
+        lr_optax,
+        "fit_loss_law",
+        lambda logs, law: lr_optax.LossLaw("tissue", tissue, logs=tuple(logs)),
     )
     for line in import_module(COMMANDS[name]).EXAMPLES:
         assert line in run(name.replace("_", "-"), "--help").output
-        lr_optax, *arguments = shlex.split(line)
-        assert lr_optax == "lr-optax"
+        program, *arguments = shlex.split(line)
+        assert program == "lr-optax"
         result = run(*(text.replace("sine(0.1, period=50)", "constant(0.1)") for text in arguments))
         assert result.exit_code == 0, (line, result.output)
 

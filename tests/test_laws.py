@@ -16,6 +16,7 @@ from lr_optax import (
     constant,
     cosine_decay,
     fit_loss_law,
+    linear,
     lookup,
     read_log,
     warmup,
@@ -380,3 +381,16 @@ def test_what_is_refused():
         TISSUE.predict(constant(0.0), 10)
     with pytest.raises(ValueError, match="at least one schedule"):
         TISSUE.rank([], 10)
+    with pytest.raises(TypeError, match="rank: `candidates` must be schedules in a list or by nam"):
+        TISSUE.rank(FALLS, 10)
+    with pytest.raises(TypeError, match="predict: `schedule` must be a schedule or a function of"):
+        TISSUE.predict(0.1, 10)
+
+
+def test_any_function_of_the_step_is_a_schedule():
+    def plain(step):
+        return 2e-4 * (1 - step / 2000)
+
+    truth = TISSUE.predict(linear(2e-4, end_value=0.0, transition_steps=2000), 2000).final
+    assert TISSUE.predict(plain, 2000).final == pytest.approx(truth, abs=1e-5)
+    assert TISSUE.rank([plain], 2000).losses[0] == pytest.approx(truth, abs=1e-5)

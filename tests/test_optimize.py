@@ -104,6 +104,11 @@ def test_what_is_refused(arguments, message):
         )
 
 
+def test_an_objective_is_a_function():
+    with pytest.raises(TypeError, match="must be a LossLaw or a function of the rates, got 'law'"):
+        optimize_schedule("law", 100, 1.0)
+
+
 TISSUE = LossLaw("tissue", {"L0": 2.6, "A": 0.4, "alpha": 0.5, "C": 2.0, "lambda": 0.999})
 RUNS = {
     "level": constant(2e-4),

@@ -111,6 +111,7 @@ def optimize_schedule(
         An :class:`OptimizedSchedule`, with the nearest named recipe and what it costs to use that.
 
     Raises:
+        TypeError: the objective is no function.
         ValueError: an argument breaks its rule, or the objective is not finite for any start.
 
     Example:
@@ -128,6 +129,11 @@ def optimize_schedule(
         K. Luo et al., "A Multi-Power Law for Loss Curve Prediction Across Learning Rate Schedules",
         2025, arXiv:2503.12811, section 5: schedules optimised over a fitted law.
     """
+    if not callable(objective):
+        raise TypeError(
+            "optimize_schedule: `objective` must be a LossLaw or a function of the rates, "
+            f"got {objective!r}"
+        )
     _check(total_steps, peak, warmup_steps, knots)
     warnings: tuple[str, ...] = ()
     wanted: Any = objective

@@ -20,6 +20,7 @@ from lr_optax.foresight.laws import LAWS, Changes, Points
 from lr_optax.foresight.logs import Log, every_rate
 from lr_optax.foresight.results import Result, Table
 from lr_optax.foresight.stacking import names_of
+from lr_optax.schedules.inner import AsSchedule
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -271,8 +272,10 @@ class LossLaw(Result):
             A :class:`Prediction`; its ``final`` is the loss after the last step.
 
         Raises:
+            TypeError: ``schedule`` is no function of the step.
             ValueError: ``total_steps`` is below 2, or a rate is negative, not finite, or all are 0.
         """
+        schedule = _as_schedule("predict", schedule)
         rates = _rates_of("predict", schedule, total_steps)
         begin = int(np.argmax(rates > 0))
         steps = np.unique(np.linspace(begin, total_steps - 1, _SHOWN).round().astype(int))
@@ -298,13 +301,21 @@ class LossLaw(Result):
             A :class:`Ranking`.
 
         Raises:
+            TypeError: the candidates are no schedules, or are not in a list or by name.
             ValueError: there are no candidates, ``total_steps`` is below 2, or rates are no rates.
         """
+        if not isinstance(candidates, Mapping | Sequence) or isinstance(candidates, str):
+            raise TypeError(
+                f"rank: `candidates` must be schedules in a list or by name, got {candidates!r}"
+            )
         if not candidates:
             raise ValueError("rank: `candidates` must hold at least one schedule, got none")
         if not isinstance(candidates, Mapping):
             candidates = dict(zip(names_of(candidates), candidates, strict=True))
-        every = {n: _rates_of(f"rank: {n}", s, total_steps) for n, s in candidates.items()}
+        every = {
+            name: _rates_of(f"rank: {name}", _as_schedule(f"rank: {name}", s), total_steps)
+            for name, s in candidates.items()
+        }
         last = np.array([total_steps - 1])
         finals = np.concatenate([self._losses(r, last) for r in every.values()], axis=1)
         best = finals[0]
@@ -524,6 +535,13 @@ def _curves(law: str, every: Any, at: Points, changes: Changes) -> Array:
 def _check_law(law: object) -> None:
     if law not in LAWS:
         raise ValueError(f"there is no law {law!r}; there are {', '.join(LAWS)}")
+
+
+def _as_schedule(where: str, schedule: Any) -> Schedule:
+    try:
+        return AsSchedule().accept(schedule)
+    except TypeError as error:
+        raise TypeError(f"{where}: `schedule` {error}") from None
 
 
 def _rates_of(where: str, schedule: Any, total_steps: int) -> np.ndarray:
