@@ -13,46 +13,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import schedules
 
 import lr_optax
 from lr_optax import Schedule, constant, from_dict, from_function, parse, to_dict
 
-finite = st.floats(0, allow_infinity=False, allow_nan=False)
-lengths = st.integers(1, 10**12)
 
-leaves = st.one_of(
-    st.builds(constant, finite),
-    st.builds(
-        lambda a, b, n: lr_optax.linear(a, end_value=b, transition_steps=n), finite, finite, lengths
-    ),
-    st.builds(
-        lambda a, r, n: lr_optax.exponential_decay(a, decay_rate=r, decay_steps=n, staircase=True),
-        finite,
-        st.floats(1e-300, 0.99),
-        lengths,
-    ),
-    st.builds(
-        lambda v: constant(np.asarray(v, np.float32)),
-        st.lists(st.floats(0, 1, width=32), min_size=1),
-    ),
-)
-schedules = st.recursive(
-    leaves,
-    lambda inner: st.one_of(
-        st.builds(lambda s, n: lr_optax.warmup(s, warmup_steps=n), inner, lengths),
-        st.builds(lambda s, f: lr_optax.scale(s, factor=f), inner, st.floats(-1e9, 1e9)),
-        st.builds(lambda s: lr_optax.product(s), st.lists(inner, min_size=1, max_size=3)),
-        st.builds(
-            lambda s, b: lr_optax.join(s, boundaries=sorted(b)[: len(s) - 1]),
-            st.lists(inner, min_size=1, max_size=3),
-            st.lists(lengths, min_size=3, max_size=3),
-        ),
-    ),
-    max_leaves=5,
-)
-
-
-@given(schedules)
+@settings(max_examples=100)
+@given(schedules(depth=3))
 def test_text_and_data_give_the_same_schedule_back(s):
     assert parse(repr(s)) == s
     assert repr(parse(repr(s))) == repr(s)
@@ -130,7 +98,7 @@ def test_any_text_is_a_schedule_or_a_value_error(text):
         assert str(error)
 
 
-data = st.recursive(
+odd_data = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
@@ -147,10 +115,40 @@ data = st.recursive(
 
 
 @settings(max_examples=300)
-@given(data)
+@given(odd_data)
 def test_any_data_is_a_schedule_or_a_value_error(data):
     try:
         assert isinstance(from_dict(data), Schedule)
+    except ValueError as error:
+        assert str(error)
+
+
+@settings(max_examples=200)
+@given(schedules(depth=1).map(repr), st.data())
+def test_a_text_that_was_damaged_is_a_schedule_or_a_value_error(text, data):
+    begin = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(begin, min(begin + 3, len(text))))
+    other = data.draw(st.one_of(pieces, st.text(max_size=3)))
+    try:
+        assert isinstance(parse(text[:begin] + other + text[end:]), Schedule)
+    except ValueError as error:
+        assert str(error)
+
+
+@settings(max_examples=200)
+@given(schedules(depth=1).map(to_dict), odd_data, st.data())
+def test_data_that_was_damaged_are_a_schedule_or_a_value_error(plain, odd, data):
+    place = plain
+    while isinstance(place, dict | list) and place:
+        key = data.draw(
+            st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place)))
+        )
+        if not isinstance(place[key], dict | list) or not place[key] or data.draw(st.booleans()):
+            place[key] = odd
+            break
+        place = place[key]
+    try:
+        assert isinstance(from_dict(plain), Schedule)
     except ValueError as error:
         assert str(error)
 
