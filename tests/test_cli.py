@@ -10,6 +10,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -19,6 +20,7 @@ from typer.testing import CliRunner
 import lr_optax
 from lr_optax.cli import commands
 from lr_optax.cli.app import app
+from lr_optax.cli.commands import find
 from lr_optax.cli.failures import one_line
 from lr_optax.demo import comparison
 from lr_optax.demo.digits import CHECKS, Run
@@ -165,6 +167,9 @@ def test_the_examples_in_help_are_calls_that_work(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(comparison, "compare", lambda *_, **options: fake(**options))
     monkeypatch.setitem(sys.modules, "my_schedules", sys)  # a user's, imported already
+    task = SimpleNamespace(train=lambda s, key: {"loss": s(np.arange(80)) + 1})
+    monkeypatch.setitem(sys.modules, "my_task", task)
+    monkeypatch.setattr(find, "_digits", lambda total_steps: (task.train, "loss"))
     logged = [
         {"step": n, "grad_norm": 2 - n / 100, "optim/grad_l1": 2 - n / 100} for n in range(100)
     ]

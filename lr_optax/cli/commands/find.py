@@ -1,0 +1,123 @@
+"""``lr-optax find``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lr_optax.cli.reading import Imports, import_modules, read
+from lr_optax.cli.terminal import console
+from lr_optax.cli.writing import check_folder, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lr_optax import Schedule
+    from lr_optax.foresight.results import Result
+
+EXAMPLES = (
+    "lr-optax find --total-steps 400 --out results",
+    "lr-optax find --task my_task:train --metric loss --total-steps 800",
+)
+
+
+def command(
+    task: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What to train: digits, or MODULE:FUNCTION of yours, a pure function "
+            "train(schedule, key) -> metrics whose metric is a history of losses.",
+        ),
+    ] = "digits",
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose peak to find, as text; its highest rate is put at every peak.",
+            show_default="a cosine to zero",
+        ),
+    ] = None,
+    min_value: Annotated[float, typer.Option(help="The lowest rate to try.")] = 1e-4,
+    max_value: Annotated[float, typer.Option(help="The highest rate to try.")] = 10.0,
+    total_steps: Annotated[
+        int, typer.Option(min=1, max=2**31 - 1, help="The length of the task's runs.")
+    ] = 1000,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs for every rate.")] = 4,
+    metric: Annotated[
+        str | None, typer.Option(help="Which metric decides, if there are several.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A folder for both results, as JSON, CSV and pictures.")
+    ] = None,
+    imports: Imports = None,
+) -> None:
+    """Find a good peak rate: a range test for the order of magnitude, and a search.
+
+    The range test lets the rate climb through one short run and reads rates off its loss. The
+    search trains whole runs under the schedule, a grid of peaks first and then around the best.
+    """
+    import_modules(imports)
+    shapes = read([schedule] if schedule else [f"cosine_decay(1.0, decay_steps={total_steps})"])
+    if out is not None:
+        check_folder(out)
+    train, chosen = _digits(total_steps) if task == "digits" else (_own(task), None)
+
+    import jax
+
+    from lr_optax import range_test, scale, tabulate, tune
+
+    (shape,) = shapes.values()
+    highest = float(tabulate(shape, total_steps).values.max())
+    if highest <= 0:
+        raise ValueError(f"{shape!r} has no rate above 0 in {total_steps} steps")
+    ends: Any = {"min_value": min_value, "max_value": max_value, "metric": metric or chosen}
+    keys = jax.random.split(jax.random.key(0), seeds)
+    ranges = range_test(train, keys, total_steps=total_steps, **ends)
+    _say("range_test", ranges, out)
+    found = tune(train, lambda peak: scale(shape, factor=peak / highest), keys, **ends)
+    _say("tune", found, out)
+    if found.schedule is not None:
+        console().print(repr(found.schedule), soft_wrap=True)
+
+
+def _digits(total_steps: int) -> "tuple[Callable[[Schedule, Any], Any], str]":
+    import jax.numpy as jnp
+
+    from lr_optax.demo import digits
+
+    if total_steps % digits.CHECKS:
+        raise ValueError(f"--total-steps must be a multiple of {digits.CHECKS}, got {total_steps}")
+    train = digits.trainer(digits.load(), total_steps)
+
+    def run(schedule: "Schedule", key: Any) -> Any:
+        # Traced, for no plateau: as a known number, a factor of 1 is refused.
+        factor: Any = jnp.ones(())
+        return train(digits.Strategy(schedule, factor), key)
+
+    return run, "validation"
+
+
+def _own(task: str) -> "Callable[[Schedule, Any], Any]":
+    from importlib import import_module
+
+    module, _, function = task.partition(":")
+    if not function:
+        raise ValueError(f"--task takes digits, or MODULE:FUNCTION of yours, got {task!r}")
+    import_modules([module])
+    train = getattr(import_module(module), function, None)
+    if not callable(train):
+        raise ValueError(f"--task {task}: {module} has no function {function!r}")
+    return train
+
+
+def _say(name: str, result: "Result", out: Path | None) -> None:
+    say = console()
+    say.print(f"{name}\n{result}", soft_wrap=True)
+    if out is None:
+        return
+    from lr_optax.inspection.plots import rendered
+
+    write({out / f"{name}.png": rendered(result.plot(), "png")})
+    for ending in ("json", "csv"):
+        result.save(out / f"{name}.{ending}")
+    say.print(f"wrote {out / name}.png, .json and .csv", soft_wrap=True)
