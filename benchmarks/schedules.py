@@ -3,13 +3,16 @@
     python benchmarks/schedules.py                 # prints, and writes benchmarks/RESULTS.md
     python benchmarks/schedules.py --quick         # fewer repetitions, nothing written
 
-Times are medians over repetitions that take turns between the two libraries; ratios are ours over
-theirs, so that below 1 is faster or smaller.
+Times are medians over repetitions in which the two libraries, and a bare multiply, take turns in
+random order; a ratio is the median of the turns' ratios, ours over theirs: below 1 is faster.
 """
 
 import argparse
 import platform
+import random
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -123,10 +126,31 @@ def evaluator(schedule: Rate) -> Callable[[], float]:
     return once
 
 
-def medians(ours: Callable[[], float], theirs: Callable[[], float], n: int) -> tuple[float, float]:
-    """Medians of n turns each, taken in turn."""
-    turns = [(ours(), theirs()) for _ in range(n)]
-    return statistics.median(t[0] for t in turns), statistics.median(t[1] for t in turns)
+def in_turns(n: int, *timed: Callable[[], float]) -> list[tuple[float, ...]]:
+    """Seconds of n turns, each of all in random order: what runs beside this hits all alike."""
+    turns = []
+    for _ in range(n):
+        order = random.sample(range(len(timed)), len(timed))
+        seconds = {i: timed[i]() for i in order}
+        turns.append(tuple(seconds[i] for i in range(len(timed))))
+    return turns
+
+
+def median(turns: list[tuple[float, ...]], i: int, over: int | None = None) -> float:
+    """Of one's seconds, or of their ratio to another's."""
+    return statistics.median(t[i] / (1 if over is None else t[over]) for t in turns)
+
+
+def timer(call: Callable[[], Any], n: int = 1) -> Callable[[], float]:
+    """Seconds for one of n calls."""
+
+    def once() -> float:
+        start = time.perf_counter()
+        for _ in range(n):
+            jax.block_until_ready(call())
+        return (time.perf_counter() - start) / n
+
+    return once
 
 
 def worst_error(schedule: Rate, exact: Callable[[int], Any], horizon: int) -> float:
@@ -157,8 +181,12 @@ def size_rows() -> Iterator[str]:
     """Program size, and a million steps, of single schedules."""
     for name, ours, theirs in pairs():
         size = instructions(ours), instructions(theirs)
-        a, b = medians(evaluator(ours), evaluator(theirs), REPEAT)
-        yield (f"| {name} | {size[0]} | {size[1]} | {a * 1e3:.2f} | {b * 1e3:.2f} | {a / b:.2f} |")
+        turns = in_turns(REPEAT, evaluator(ours), evaluator(theirs), evaluator(bare_multiply))
+        a, b = median(turns, 0) * 1e3, median(turns, 1) * 1e3
+        yield (
+            f"| {name} | {size[0]} | {size[1]} | {a:.2f} | {b:.2f} | {median(turns, 0, 1):.2f} | "
+            f"{median(turns, 0, 2):.1f} |"
+        )
 
 
 def growth_rows() -> Iterator[str]:
@@ -166,11 +194,65 @@ def growth_rows() -> Iterator[str]:
     for n in (10, 100, 1000):
         for name, ours, theirs in growing(n):
             repeat = 5 if n < 1000 else 1
-            a, b = medians(partial(build_seconds, ours), partial(build_seconds, theirs), repeat)
+            turns = in_turns(repeat, partial(build_seconds, ours), partial(build_seconds, theirs))
             yield (
-                f"| {name} | {instructions(ours)} | {instructions(theirs)} | {a * 1e3:.0f} | "
-                f"{b * 1e3:.0f} | {a / b:.3f} |"
+                f"| {name} | {instructions(ours)} | {instructions(theirs)} | "
+                f"{median(turns, 0) * 1e3:.0f} | {median(turns, 1) * 1e3:.0f} | "
+                f"{median(turns, 0, 1):.3f} |"
             )
+
+
+def cost_rows() -> Iterator[str]:
+    """What a schedule costs outside of a compiled program."""
+    text = "warmup(cosine_decay(0.1, decay_steps=90), warmup_steps=10)"
+    ours, theirs = lr_optax.parse(text), optax.warmup_cosine_decay_schedule(0.0, 0.1, 10, 100)
+    many = np.arange(0, 10**7, 100)
+    pairs: list[tuple[str, Callable[[], Any], Callable[[], Any] | None, int]] = [
+        (
+            "make a warm-up and cosine",
+            lambda: lr_optax.warmup(lr_optax.cosine_decay(0.1, decay_steps=90), warmup_steps=10),
+            lambda: optax.warmup_cosine_decay_schedule(0.0, 0.1, 10, 100),
+            100,
+        ),
+        ("print it", lambda: repr(ours), None, 100),
+        ("parse it", lambda: lr_optax.parse(text), None, 100),
+        ("call it outside of jit", lambda: ours(3), lambda: theirs(3), 10),
+        ("make 100,000 boundaries, array", lambda: drops(many), None, 1),
+        ("make 100,000 boundaries, tuple", partial(drops, tuple(many.tolist())), None, 1),
+    ]
+    for name, ours_made, theirs_made, n in pairs:
+        timed = [timer(made, n) for made in (ours_made, theirs_made) if made]
+        for once in timed:
+            once()
+        turns = in_turns(REPEAT, *timed)
+        beside = f"{median(turns, 1) * 1e3:.3f}" if theirs_made else ""
+        yield f"| {name} | {median(turns, 0) * 1e3:.3f} | {beside} |"
+    imports = in_turns(min(REPEAT, 9), *map(fresh_import, ("lr_optax", "optax")))
+    yield f"| import it | {median(imports, 0) * 1e3:.0f} | {median(imports, 1) * 1e3:.0f} |"
+    both = in_turns(
+        min(REPEAT, 9), *map(fresh_import, ("optax; from lr_optax import cosine_decay", "optax"))
+    )
+    yield f"| Optax and a schedule | {median(both, 0) * 1e3:.0f} | {median(both, 1) * 1e3:.0f} |"
+
+
+def drops(boundaries: Any) -> Any:
+    """A schedule of many boundaries."""
+    return lr_optax.multistep_decay(0.1, decay_rate=0.9999, boundaries=boundaries)
+
+
+def fresh_import(names: str) -> Callable[[], float]:
+    """Seconds to import something in a new process."""
+    command = [
+        sys.executable,
+        "-c",
+        f"import time; t = time.perf_counter(); import {names}\nprint(time.perf_counter() - t)",
+    ]
+    return lambda: float(subprocess.check_output(command, text=True))
+
+
+def bare_multiply(step: Any) -> Any:
+    """The least that any rate costs: read a step, make it a float, multiply, write."""
+    return jnp.float32(step) * 0.1
 
 
 def error_rows() -> Iterator[str]:
@@ -216,13 +298,16 @@ def main() -> None:
     intro = f"""# lr_optax beside Optax
 
 Made by `python benchmarks/schedules.py` with {versions}, on {where}.
-Times are medians of turns taken alternately in one process; ratio is ours over Optax's.
+Times are medians of turns in random order in one process; ratio is ours over Optax's.
 """
     print(intro)
     parts = [
         intro,
-        "## One schedule\n\nInstructions for one step; milliseconds for a million steps.\n",
-        table("| schedule | instr. | Optax | ms | Optax | ratio |", size_rows()),
+        "## One schedule\n\nInstructions for one step; milliseconds for a million steps, and "
+        "how often a bare multiply of as many would fit into them.\n",
+        table("| schedule | instr. | Optax | ms | Optax | ratio | × multiply |", size_rows()),
+        "## Outside of a program\n\nMilliseconds for each.\n",
+        table("| to | ms | Optax |", cost_rows()),
         "## Many pieces\n\nInstructions, and milliseconds to trace and compile.\n",
         table("| schedule | instr. | Optax | ms | Optax | ratio |", growth_rows()),
         "## Accuracy\n\nWorst relative error under jit over steps 0 to T - 1, against 50 digits.\n",

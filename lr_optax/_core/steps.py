@@ -296,7 +296,8 @@ def _stacked(boundaries: Sequence[ArrayLike], step: Array) -> ArrayLike:
     if not _is_whole(step):
         return np.asarray(known, default_float())
     # A boundary beyond what the counter can hold is never reached.
-    return np.asarray([b for b in known if b <= _top(step.dtype)], step.dtype)
+    top = _top(step.dtype)
+    return np.asarray([b for b in known if b <= top], step.dtype)
 
 
 def geometric(rate: ArrayLike, n: Array, d: ArrayLike = 1) -> Array:

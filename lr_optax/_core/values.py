@@ -25,6 +25,8 @@ def kept(value: Any) -> Any:
         TypeError, ValueError: there is no such form; the message begins with "must be".
     """
     if isinstance(value, list | tuple):
+        if {type(item) for item in value} <= {int, float} and all(map(_is_finite, value)):
+            return tuple(value)
         value = tuple(map(kept, value))
         if not (is_static(value) or all(map(is_leaf, jax.tree.leaves(value)))):
             raise TypeError(f"must be a sequence of numbers, or one of words, got {show(value)}")
