@@ -68,7 +68,6 @@ VARIANTS = {
     "compat.leg, begun": "compat.leg(0.1, end_value=0.01, begin=-0.4, end=9.3, power=0.7)",
     "torch.cyclic, triangular2": "torch.cyclic(0.01, max_value=0.1, step_size_up=2.3, step_size_down=3.1, mode='triangular2')",
     "torch.cyclic, exp_range": "torch.cyclic(0.01, max_value=0.1, step_size_up=2.5, step_size_down=0.7, mode='exp_range', gamma=0.98)",
-    "transformers.cosine_restarts, ahead": "transformers.cosine_restarts(0.1, decay_steps=9.5, num_cycles=2.5, ahead=0.3)",
     "nested": "product((warmup(join((constant(0.1), step_decay(0.1, decay_rate=0.5, decay_steps=3)), "
     "boundaries=(6,)), warmup_steps=4), scale(cosine_decay(1.0, decay_steps=30), factor=2.0)))",
 }
