@@ -27,8 +27,10 @@ from lr_optax._core.steps import (
     Progress,
     as_float,
     at_least,
+    at_most,
     blend,
     cycle,
+    is_number,
     later,
     progress,
     since,
@@ -176,14 +178,19 @@ def deepspeed_one_cycle(
 def _stairs(step: Array, size: Any, count: Any) -> Array:
     """The height of a side after some of its steps, rounded down to one of its stairs."""
     _, line = progress(step, size)
-    step, size, stairs = (jnp.asarray(x, step.dtype) for x in (step, size, jnp.maximum(count, 1)))
-    reached = jnp.floor(line * as_float(stairs)).astype(step.dtype)
-    # A rounded share may miss its stair by one: whole numbers tell, and where they wrap around,
-    # the difference is right again.
-    rest = step * stairs - reached * size
-    reached = reached + (rest >= size).astype(step.dtype) - (rest < 0).astype(step.dtype)
-    held = as_float(jnp.minimum(reached, stairs)) / as_float(stairs)
-    return jnp.where(jnp.asarray(count) > 0, held, line)
+    # Beyond 2²³ float32 tells no stairs from a line.
+    stairs = at_most(at_least(count, 1), 2**23)
+    reached = jnp.floor(line * as_float(stairs))
+    if not (is_number(size) and size > 2**30):
+        # A rounded share may miss its stair by one: whole numbers tell, and where they wrap around,
+        # the difference is right again.
+        step, size, whole, times = (
+            jnp.asarray(x, step.dtype) for x in (step, size, reached, stairs)
+        )
+        rest = step * times - whole * size
+        reached = reached + as_float(rest >= size) - as_float(rest < 0)
+    held = jnp.minimum(reached, as_float(stairs)) / as_float(stairs)
+    return jnp.where(as_float(count) > 0, held, line)
 
 
 @validated
