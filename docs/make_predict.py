@@ -266,10 +266,13 @@ A plateau has no schedule, and so no prediction.
 ## How the spread is made
 
 Half its width is √(a² + b²). a: 90% of the members of an ensemble lie within; each is fitted to
-the same runs with random weights, and with other beliefs about the parameters. b: of every run
-in turn the last tenth is hidden and predicted; the root mean square of these errors, times the 95%
-quantile of a t-distribution with as many degrees of freedom as there are runs. For the difference
-of two schedules b counts as far as their rates differ.
+the same runs with random weights, and with other beliefs about the parameters. b: what the law gets
+wrong, the errors along the runs and those at their ends when the last tenth of each is hidden and
+predicted, in root mean square, times the 95% quantile of a t-distribution with as many degrees of
+freedom as there are runs; at least .15%, which the laws' authors report on unseen runs. For the
+difference of two schedules b counts as far as their rates differ.
+
+It rests on few runs and is no guarantee: see the digits, and the published curves below.
 
 ## What the laws cannot do
 
@@ -277,8 +280,8 @@ of two schedules b counts as far as their rates differ.
   warn. For how the best peak moves with the cooldown and the horizon there is `last_iterate_bound`.
 - **Another task, batch size, optimizer or weight decay.** Nothing carries over; log short runs.
 - **Far extrapolation.** Beyond twice the longest run they warn. On the published curves of 25M and
-  100M models (multi-power law, fitted at 24,000 steps) the cosine of 72,000 steps is off by .013 in
-  the mean, three times the error within the horizon.
+  100M models (multi-power law, fitted at 24,000 steps) the cosine of 72,000 steps ends .02 above
+  what is predicted, outside of the spread; within the horizon the ends are off by .001 to .011.
 - **Instabilities, divergence, overfitting.** The laws fall for ever towards L0, and know no loss
   that rises while the rate stands still.
 - **Warm-up.** They do not say how long it should be: its rise does not count, or counts as drops

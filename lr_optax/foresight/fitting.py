@@ -18,6 +18,7 @@ _SKIPPED = 0.05  # of the longest run: before it no power law holds
 _LAST = 0.1  # of a run, which has a weight of its own, and is hidden to see what the law gets wrong
 _PARTS = 100  # of the peak, to which changes of the rate are merged
 _NOISE = 1e-3  # of the logarithm of the loss, beyond which residuals count linearly (Huber)
+_LEAST = 1.5e-3  # relative error, which the laws' authors report on unseen runs: less is luck
 _STRENGTH = 64.0  # independent points that a run counts as, against what is known beforehand
 _STARTS, _START_ROUNDS, _ROUNDS = 8, 40, 20
 
@@ -39,8 +40,8 @@ class Fit(NamedTuple):
     Attributes:
         best: those that fit best, of shape (parameters,).
         members: those of the ensemble, of shape (members, parameters).
-        discrepancy: the root mean square of the logarithmic errors at the ends of runs whose last
-            tenth was hidden.
+        discrepancy: the root mean square of logarithmic errors: of those at the ends of runs whose
+            last tenth was hidden, and of those along all runs, added as squares; at least 0.0015.
     """
 
     best: np.ndarray
@@ -150,9 +151,11 @@ def fit(law: str, data: Data, *, fixed: Mapping[str, float], members: int, seed:
         errors = np.array(
             [_errors(law, prior, data, z)[run, ends[run]] for run, z in enumerate(found[members:])]
         )
+        along = np.asarray(_errors(law, prior, data, best))
+        wrong = np.mean(errors**2) + np.sum(data.weights * along**2) / runs
         usable = found[:members][np.isfinite(costs[:members])]
         physical = [np.array(_physical(law, prior, z, data.units)) for z in (best, *usable)]
-    return Fit(physical[0], np.stack(physical[1:]), float(np.sqrt(np.mean(errors**2))))
+    return Fit(physical[0], np.stack(physical[1:]), max(float(np.sqrt(wrong)), _LEAST))
 
 
 def _prior(law: str, fixed: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:

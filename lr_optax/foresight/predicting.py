@@ -172,7 +172,7 @@ class LossLaw(Result):
         parameters: by name, in units of the logs' losses and rates.
         members: those of the ensemble, of shape (members, parameters).
         discrepancy: what the law itself gets wrong, a standard deviation of the logarithm of the
-            loss: as it was at the ends of the runs when these were hidden.
+            loss: as it was at the ends of the runs when these were hidden, and along them.
         logs: the runs it was fitted to.
         count_warmup: whether the rise of a warm-up counts as drops below zero.
 
