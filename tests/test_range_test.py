@@ -108,6 +108,15 @@ def test_rates_are_those_the_run_used(shape, low, high):
     np.testing.assert_allclose(found.losses, [found.rates] * 3, rtol=1e-6)
 
 
+def test_bounds_do_not_trail_behind_the_ramp():
+    rates = np.geomspace(1e-5, 10, 400)
+    losses = 0.5 + 1 / (1 + (rates / 0.01) ** 2)  # falls by 5 % at 0.01/√19, by 95 % at 0.01·√19
+    for end in (0.1, 1.0, 10.0):  # then it diverges
+        found = RangeTest(rates, np.where(rates < end, losses, np.nan)[None])
+        ratios = np.array(found.bounds) / (0.01 / 19**0.5, 0.01 * 19**0.5)
+        assert (np.abs(np.log2(ratios)) < 1).all(), ratios  # the average itself blurs a little
+
+
 def test_losses_may_be_of_every_so_many_steps():
     def every_fourth(schedule, key):
         return {"loss": train(schedule, key)["loss"][3::4]}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MEMORY = 0.98  # of the moving average
+_WINDOW = 0.05  # of the run, on either side, for the bounds
 _DIVERGED = 4  # times the lowest loss so far
 _SPREAD = 10.0  # between suggestions, and
 _NOISE = 3.0  # between seeds, as factors: beyond them there is a note
@@ -133,11 +134,14 @@ class RangeTest(Result):
         """The lowest and highest rate for a cyclical schedule, medians over seeds.
 
         Between them lie nine tenths of the fall: where the loss has begun to fall, by a twentieth
-        of it, and where it has as good as stopped, after nineteen twentieths.
+        of it, and where it has as good as stopped, after nineteen twentieths. The curve is
+        smoothed from both sides here: the average of the suggestions trails behind the ramp, and
+        where the fall stops it would name rates several times too high.
         """
+        memory = max(1 - 1 / (_WINDOW * len(self.rates)), 0)
         pairs = [
-            _bounds(self.rates[span], curve[span])
-            for span, curve in zip(self.spans, self.smooth, strict=True)
+            _bounds(self.rates[: span.stop], losses[: span.stop], memory)
+            for span, losses in zip(self.spans, self.losses, strict=True)
         ]
         low, high = (_median(np.array(ends)) for ends in zip(*pairs, strict=True))
         return low, high
@@ -209,10 +213,14 @@ class RangeTest(Result):
             ax.legend(fontsize=8)
 
 
-def _bounds(rates: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
-    if len(losses) < 3 or np.argmin(losses) == 0:
+def _bounds(rates: np.ndarray, losses: np.ndarray, memory: float) -> tuple[float, float]:
+    """Where a curve begins to fall and where it stops, by an average that does not trail."""
+    if len(losses) < 3:
         return math.nan, math.nan
-    fallen = (losses[0] - losses) / (losses[0] - losses.min())
+    middle = (smoothed(losses, memory) + smoothed(losses[::-1], memory)[::-1]) / 2
+    if np.argmin(middle) == 0:
+        return math.nan, math.nan
+    fallen = (middle[0] - middle) / (middle[0] - middle.min())
     return float(rates[np.argmax(fallen >= 0.05)]), float(rates[np.argmax(fallen >= 0.95)])
 
 
