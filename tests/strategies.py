@@ -1,4 +1,4 @@
-"""Random compositions of every registered schedule, as one hypothesis strategy.
+"""Random compositions of every schedule in the catalogue, as one hypothesis strategy.
 
 What a hyperparameter may be is read from its annotation, so that a new schedule joins by being
 registered with a docstring's example. Lengths may be as large as a counter or larger, factors may
@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 import numpy as np
 from hypothesis import strategies as st
 
-import lr_optax.compat  # noqa: F401  # registers what only other libraries have
+import lr_optax
 from lr_optax import Schedule
 from lr_optax._core.arguments import Rule, Several
 from lr_optax._core.schedule import REGISTRY
@@ -31,7 +31,7 @@ NUMBERS = st.one_of(
 @cache
 def kinds():
     """Every schedule that can be written, and whether others lie in it."""
-    texts = {name: example(name) for name in REGISTRY if name != "from_function"}
+    texts = {name: example(name) for name in lr_optax.catalogue() if name != "from_function"}
     return {
         name: any(_wraps(hint) for hint in REGISTRY[name].parameters.hints.values())
         for name, s in texts.items()
