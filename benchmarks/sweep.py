@@ -21,7 +21,7 @@ import numpy as np
 from lr_optax import sweep, tabulate
 from lr_optax.demo import digits
 from lr_optax.demo.comparison import ROOTS
-from lr_optax.demo.digits import Strategy
+from lr_optax.demo.training import Strategy
 
 STEPS = 2000
 SEEDS = 3

@@ -1,14 +1,17 @@
-"""Every root strategy against a constant rate, on the digits: same peaks, same seeds, no tuning."""
+"""Every root strategy against a constant rate on a small task: same peaks and seeds, no tuning."""
+
+from __future__ import annotations
 
 import csv
+import dataclasses
+import functools
 import io
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
-from jax import Array
 
 from lr_optax import (
     Schedule,
@@ -23,16 +26,21 @@ from lr_optax import (
     polynomial,
     scale,
     step_decay,
+    tabulate,
     warmup,
 )
-from lr_optax.demo import digits
-from lr_optax.demo.digits import Strategy
+from lr_optax.demo import digits, picture
+from lr_optax.demo.training import CHECKS, Strategy, Task
 from lr_optax.foresight import sweep
+from lr_optax.foresight.pairing import Interval, shift
+from lr_optax.foresight.results import Result, Table
 from lr_optax.inspection.sampling import rates_at, run_steps
 
-PEAKS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.5)
-SEEDS = 8
-STEPS = 2000
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TASKS: dict[str, Task] = {task.name: task for task in (digits.TASK,)}
+"""The small tasks by name."""
 
 Builder = Callable[[float, int], Strategy]
 
@@ -94,130 +102,274 @@ class Row(NamedTuple):
     strategy: str
     peak: float
     at_edge: bool  # the best peak is the lowest or highest tried: a better one may lie beyond
-    test_loss: float
-    test_loss_sd: float
-    test_error: float
-    test_error_sd: float
-    gain: float  # by how much the constant rate's test loss shrinks, as a share of it
-    run: digits.Run  # at that peak; the first axis is the seed
+    test_loss: Interval  # median and quartiles over seeds
+    test_error: float  # the median
+    gain: Interval  # the share of the constant rate's test loss that is gone
 
 
-class Comparison(NamedTuple):
-    """Every run, and a row for every strategy, best test loss first.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Comparison(Result):
+    """Every run of every strategy, and what each reached at its best peak.
+
+    A strategy's losses are those of its best peak, where the median of the final validation loss
+    is lowest. Its ``gain`` is 1 - exp(m), where m is the middle of log(test loss) minus that of
+    the constant rate with the same seed (:func:`~lr_optax.foresight.pairing.shift`): a constant
+    rate often ends on a spike, and no single seed decides.
 
     Attributes:
-        rows: the table.
-        runs: by strategy: all runs, with leading axes peak and seed.
-        peaks: the peak rates tried.
+        task: what was trained, and how.
+        names: of the strategies.
+        candidates: the schedules at every peak, a tuple for each strategy.
+        peaks: the highest rates, of shape (strategies, peaks).
+        validation: the loss of the validation data, of shape (strategies, peaks, seeds, checks).
+        scale: by what a plateau multiplied the rate, of the same shape.
+        test_loss: of shape (strategies, peaks, seeds).
+        test_error: the share of wrong answers, of the same shape.
         total_steps: the length of a run.
     """
 
-    rows: list[Row]
-    runs: dict[str, digits.Run]
-    peaks: Sequence[float]
+    task: str
+    names: tuple[str, ...]
+    candidates: tuple[tuple[Schedule, ...], ...]
+    peaks: np.ndarray
+    validation: np.ndarray
+    scale: np.ndarray
+    test_loss: np.ndarray
+    test_error: np.ndarray
     total_steps: int
+
+    @functools.cached_property
+    def best(self) -> np.ndarray:
+        """The number of each strategy's best peak."""
+        return np.median(_or_inf(self.validation[..., -1]), axis=-1).argmin(axis=-1)
+
+    @functools.cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """A row for every strategy, lowest test loss first."""
+        constant = self.at_best(self.test_loss)[self.names.index("constant")]
+        rows = []
+        for i, best in enumerate(self.best):
+            loss = self.test_loss[i, best]
+            ratio = shift(np.log(loss), np.log(constant))
+            tried = self.peaks[i]
+            quartiles = np.quantile(_or_inf(loss), (0.25, 0.75), method="nearest")
+            rows.append(
+                Row(
+                    strategy=self.names[i],
+                    peak=float(tried[best]),
+                    at_edge=len(tried) > 1 and tried[best] in (tried.min(), tried.max()),
+                    test_loss=Interval(*map(float, (np.median(_or_inf(loss)), *quartiles))),
+                    test_error=float(np.median(self.test_error[i, best])),
+                    gain=Interval(*(-math.expm1(x) for x in (ratio.middle, ratio.high, ratio.low))),
+                )
+            )
+        return tuple(sorted(rows, key=lambda row: row.test_loss.middle))
+
+    def at_best(self, values: np.ndarray) -> np.ndarray:
+        """Of values with the axes strategy and peak, those of each strategy's best peak."""
+        return values[np.arange(len(self.names)), self.best]
+
+    def rates(self, strategy: str) -> np.ndarray:
+        """The rate of every step at the best peak, of shape (total_steps,): the median of seeds."""
+        i = self.names.index(strategy)
+        scales = np.median(self.scale[i, self.best[i]], axis=0)
+        rates = np.asarray(tabulate(self.candidates[i][self.best[i]], self.total_steps).values)
+        return rates * np.repeat(scales, self.total_steps // CHECKS)
+
+    def table(self) -> Table:
+        """A row for every strategy, lowest test loss first."""
+        columns = ("strategy", "best peak", "at edge", "test loss", "lower quartile",
+                   "upper quartile", "test error", "gain", "gain from", "gain to")  # fmt: skip
+        return Table(
+            columns,
+            tuple(
+                (r.strategy, r.peak, r.at_edge, *r.test_loss, r.test_error, *r.gain)
+                for r in self.rows
+            ),
+        )
+
+    def shown(self) -> Table:
+        """The table for reading."""
+        return Table(
+            ("strategy", "best peak", "test loss", "test error", "gain"),
+            tuple(
+                (
+                    row.strategy,
+                    f"{row.peak:g}{' (edge)' * row.at_edge}",
+                    picture.with_bounds(row.test_loss, "{:.4f}"),
+                    f"{row.test_error:.2%}",
+                    picture.gain(row),
+                )
+                for row in self.rows
+            ),
+        )
+
+    def notes(self) -> tuple[str, ...]:
+        """What the columns mean, and what did not go as it should."""
+        seeds = self.test_loss.shape[-1]
+        losses = f"median of {seeds} seeds, and the quartiles" if seeds > 1 else "one seed"
+        notes = [
+            f"{self.task}, {self.total_steps} steps; every strategy at the peak that was best on "
+            "the validation data",
+            f"test loss: {losses}",
+            "gain: the share of the constant rate's test loss that is gone, seed by seed, and its "
+            "95 % interval" + (" (needs 6 seeds)" if seeds < 6 else ""),
+        ]
+        if any(row.at_edge for row in self.rows):
+            notes.append("(edge): the lowest or highest of the peaks tried; see --peaks")
+        lost = [row.strategy for row in self.rows if not math.isfinite(row.test_loss.middle)]
+        if lost:
+            notes.append(f"the loss is no number, at every peak: {', '.join(lost)}")
+        return tuple(notes)
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Of its picture, in inches."""
+        return picture.size(self)
+
+    def draw(self, figure: Figure) -> None:
+        """Every seed's test loss, best strategy on top, over rates and validation losses."""
+        picture.draw(figure, self)
+
+    def files(self) -> dict[str, str]:
+        """The table, every run, and the curves of the best peaks, as CSV files by name."""
+        part = self.total_steps // CHECKS
+        columns, rows = self.table()
+        medians = np.median(self.at_best(self.validation), axis=1)
+        return {
+            "compare.csv": _csv(columns, rows),
+            "runs.csv": _csv(
+                ("strategy", "peak", "seed", "validation_loss", "test_loss", "test_error"),
+                (
+                    (self.names[i], self.peaks[i, j], seed, self.validation[i, j, seed, -1],
+                     loss, self.test_error[i, j, seed])
+                    for (i, j, seed), loss in np.ndenumerate(self.test_loss)
+                ),
+            ),
+            "curves.csv": _csv(
+                ("strategy", "step", "rate", "validation_loss"),
+                (
+                    (name, part * (check + 1), self.rates(name)[part * (check + 1) - 1], loss)
+                    for name, losses in zip(self.names, medians, strict=True)
+                    for check, loss in enumerate(losses)
+                ),
+            ),
+        }  # fmt: skip
 
 
 def compare(
     strategies: Mapping[str, Builder],
     *,
-    peaks: Sequence[float] = PEAKS,
-    seeds: int = SEEDS,
-    total_steps: int = STEPS,
+    task: Task = digits.TASK,
+    peaks: Sequence[float] | None = None,
+    seeds: int | None = None,
+    total_steps: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
-    """Train the digits under every strategy, peak and seed.
+    """Train a task under every strategy, peak and seed.
+
+    There are two rounds of one program: the first runs every strategy at all ``peaks``, the second
+    at as many again, between the best of them and its neighbours.
 
     Args:
         strategies: builders by name; "constant" has to be among them.
-        peaks: the highest rates to try, each > 0.
-        seeds: repetitions; they differ in initialisation, batches and noise.
-        total_steps: optimizer steps, a multiple of ``digits.CHECKS``.
+        task: what to train.
+        peaks: the highest rates of the first round, each > 0; None for the task's. A single one
+            is the only one tried.
+        seeds: repetitions; they differ in initialisation, batches and noise; None for the task's.
+        total_steps: optimizer steps, a multiple of 40; None for the task's.
         progress: called with the number of runs done and their total, first when the arguments are
             found to be good.
 
     Raises:
         ValueError: a number is out of its range.
     """
+    peaks = sorted(task.peaks if peaks is None else peaks)
+    seeds = task.seeds if seeds is None else seeds
+    total_steps = task.total_steps if total_steps is None else total_steps
     if not peaks or not all(0 < peak < math.inf for peak in peaks):
         raise ValueError(f"`peaks` must be finite numbers > 0, got {list(peaks)}")
     if seeds < 1:
         raise ValueError(f"`seeds` must be >= 1, got {seeds}")
-    if total_steps < 1 or total_steps % digits.CHECKS:
-        raise ValueError(f"`total_steps` must be a multiple of {digits.CHECKS}, got {total_steps}")
-    candidates = [build(peak, total_steps) for build in strategies.values() for peak in peaks]
-    if progress:
-        progress(0, len(candidates) * seeds)
-    runs = sweep(
-        digits.trainer(digits.load(), total_steps),
-        candidates,
-        jax.random.split(jax.random.key(0), seeds),
-        metric="test_loss",
-        progress=progress or False,
-    )
-    metrics: Any = runs.metrics
-    by_name = {
-        name: digits.Run(
-            **{m: x[i * len(peaks) : (i + 1) * len(peaks)] for m, x in metrics.items()}
+    if total_steps < 1 or total_steps % CHECKS:
+        raise ValueError(f"`total_steps` must be a multiple of {CHECKS}, got {total_steps}")
+    grid = np.tile(peaks, (len(strategies), 1))
+    rounds = 1 if len(peaks) == 1 else 2
+    runs = grid.size * seeds
+
+    def report(done: int, before: int) -> None:
+        if progress:
+            progress(before + done, rounds * runs)
+
+    _strategies(strategies, grid, total_steps)  # a bad one is told before the work
+    report(0, 0)
+    train = task.trainer(task.load(), total_steps)
+
+    def run(grid: np.ndarray, before: int) -> Comparison:
+        candidates = _strategies(strategies, grid, total_steps)
+        result = sweep(
+            train,
+            [strategy for row in candidates for strategy in row],
+            jax.random.split(jax.random.key(0), seeds),
+            metric="test_loss",
+            progress=lambda done, _: report(done, before),
         )
-        for i, name in enumerate(strategies)
+        metrics: Any = {
+            name: x.reshape(*grid.shape, *x.shape[1:]) for name, x in result.metrics.items()
+        }
+        return Comparison(
+            task=task.summary,
+            names=tuple(strategies),
+            candidates=tuple(tuple(s.schedule for s in row) for row in candidates),
+            peaks=grid,
+            total_steps=total_steps,
+            **metrics,
+        )
+
+    first = run(grid, 0)
+    if rounds == 1:
+        return first
+    finer = [_between(peaks, best) for best in first.best]
+    return _together(first, run(np.array(finer), runs))
+
+
+def _strategies(
+    strategies: Mapping[str, Builder], grid: np.ndarray, total_steps: int
+) -> list[list[Strategy]]:
+    return [
+        [build(float(peak), total_steps) for peak in row]
+        for build, row in zip(strategies.values(), grid, strict=True)
+    ]
+
+
+def _between(peaks: Sequence[float], best: int) -> np.ndarray:
+    """As many peaks as there are, evenly in log between the best and its neighbours.
+
+    Beyond the lowest and the highest a neighbour is supposed, as far as the one on the other side.
+    """
+    logs = np.log10(peaks)
+    centre = logs[best]
+    below = logs[best - 1] if best else 2 * centre - logs[1]
+    above = logs[best + 1] if best + 1 < len(peaks) else 2 * centre - logs[-2]
+    half = len(peaks) // 2
+    lower = np.linspace(below, centre, half + 2)[1:-1]
+    upper = np.linspace(centre, above, len(peaks) - half + 2)[1:-1]
+    return np.array([float(f"{10**x:.2g}") for x in (*lower, *upper)])
+
+
+def _together(first: Comparison, second: Comparison) -> Comparison:
+    """Two rounds as one."""
+    arrays: Any = {
+        name: np.concatenate([getattr(first, name), getattr(second, name)], axis=1)
+        for name in ("peaks", "validation", "scale", "test_loss", "test_error")
     }
-    best = {name: _best_peak(run) for name, run in by_name.items()}
-    baseline = float(by_name["constant"].test_loss[best["constant"]].mean())
-    rows = [_row(name, run, best[name], peaks, baseline) for name, run in by_name.items()]
-    return Comparison(sorted(rows, key=lambda row: row.test_loss), by_name, peaks, total_steps)
+    candidates = tuple(a + b for a, b in zip(first.candidates, second.candidates, strict=True))
+    return dataclasses.replace(first, candidates=candidates, **arrays)
 
 
-def _best_peak(run: digits.Run) -> int:
-    """The peak with the lowest final validation loss, averaged over seeds; NaN is the worst."""
-    losses = run.validation[:, :, -1].mean(axis=1)
-    return int(np.argmin(np.where(np.isfinite(losses), losses, np.inf)))
-
-
-def _row(name: str, run: digits.Run, best: int, peaks: Sequence[float], baseline: float) -> Row:
-    run = jax.tree.map(lambda x: x[best], run)
-    loss, error = run.test_loss, run.test_error
-    return Row(
-        strategy=name,
-        peak=peaks[best],
-        at_edge=len(peaks) > 1 and best in (0, len(peaks) - 1),
-        test_loss=float(loss.mean()),
-        test_loss_sd=_spread(loss),
-        test_error=float(error.mean()),
-        test_error_sd=_spread(error),
-        gain=float(1 - loss.mean() / baseline),
-        run=run,
-    )
-
-
-def _spread(values: Array) -> float:
-    """The standard deviation over seeds, with n - 1; 0 for one seed."""
-    return float(values.std(ddof=1)) if len(values) > 1 else 0.0
-
-
-def csv_files(comparison: Comparison) -> dict[str, str]:
-    """The table, every run, and the curves of the best peaks, as files by name."""
-    every = comparison.total_steps // digits.CHECKS
-    return {
-        "compare.csv": _csv(Row._fields[:-1], (row[:-1] for row in comparison.rows)),
-        "runs.csv": _csv(
-            ("strategy", "peak", "seed", "validation_loss", "test_loss", "test_error"),
-            (
-                (name, peak, seed, run.validation[i, seed, -1], run.test_loss[i, seed], error)
-                for name, run in comparison.runs.items()
-                for i, peak in enumerate(comparison.peaks)
-                for seed, error in enumerate(run.test_error[i])
-            ),
-        ),
-        "curves.csv": _csv(
-            ("strategy", "step", "rate", "validation_loss"),
-            (
-                (row.strategy, (check + 1) * every, row.run.rate[:, check].mean(), loss)
-                for row in comparison.rows
-                for check, loss in enumerate(row.run.validation.mean(axis=0))
-            ),
-        ),
-    }
+def _or_inf(values: np.ndarray) -> np.ndarray:
+    """Losses that are no numbers are the worst."""
+    return np.where(np.isfinite(values), values, np.inf)
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

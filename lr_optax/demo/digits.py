@@ -5,7 +5,6 @@ validate, 400 to test. Batches of 8 with fresh pixel noise leave a gradient so n
 rate stalls well above what a decaying one reaches.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -16,12 +15,11 @@ from flax import nnx
 from jax import Array
 from sklearn.datasets import load_digits
 
-from lr_optax import Schedule, reduce_on_plateau
+from lr_optax.demo.training import Task, Train, training_of
 
 BATCH = 8
 NOISE = 0.3
 WIDTH = 64
-CHECKS = 40
 
 
 class Split(NamedTuple):
@@ -37,22 +35,6 @@ class Data(NamedTuple):
     train: Split
     validation: Split
     test: Split
-
-
-class Strategy(NamedTuple):
-    """A schedule, and how much a plateau of the validation loss cuts it: 1 for not at all."""
-
-    schedule: Schedule
-    plateau_factor: float = 1.0
-
-
-class Run(NamedTuple):
-    """What one training run reports."""
-
-    validation: Array  # (CHECKS,): the validation loss, ten to fifty times in a run
-    rate: Array  # (CHECKS,): the rate that was in use at each check
-    test_loss: Array  # ()
-    test_error: Array  # (): the share of wrong answers
 
 
 class Classifier(nnx.Module):
@@ -76,54 +58,38 @@ def load() -> Data:
     return Data(*(Split(jnp.asarray(images[p]), jnp.asarray(labels[p])) for p in parts))
 
 
-def trainer(data: Data, steps: int, patience: int = 4) -> Callable[[Strategy, Array], Run]:
-    """A training run as a pure function of a strategy and a key: SGD with momentum 0.9.
+def trainer(data: Data, total_steps: int) -> Train:
+    """A training run with SGD and momentum 0.9."""
+    graph, _ = nnx.split(nnx.eval_shape(lambda: Classifier(nnx.Rngs(0))))
 
-    Args:
-        data: from :func:`load`.
-        steps: optimizer steps, a multiple of ``CHECKS``.
-        patience: of the plateau, in checks of the validation loss.
-    """
+    def draw(key: Array) -> Split:
+        pick_key, noise_key = jax.random.split(key)
+        pick = jax.random.randint(pick_key, (BATCH,), 0, len(data.train.labels))
+        noise = NOISE * jax.random.normal(noise_key, (BATCH, 64))
+        return Split(data.train.images[pick] + noise, data.train.labels[pick])
 
-    def train(strategy: Strategy, key: Array) -> Run:
-        init_key, key = jax.random.split(key)
-        graph, params = nnx.split(Classifier(nnx.Rngs(init_key)))
-        plateau = reduce_on_plateau(strategy.plateau_factor, patience=patience, nonfinite="ignore")
-        tx = optax.chain(optax.sgd(strategy.schedule, momentum=0.9), plateau)
+    def evaluate(params: Any, split: Split) -> tuple[Array, Array]:
+        logits = nnx.merge(graph, params)(split.images)
+        loss = optax.softmax_cross_entropy_with_integer_labels(logits, split.labels)
+        return loss.mean(), (logits.argmax(-1) != split.labels).mean()
 
-        def evaluate(params: Any, split: Split) -> tuple[Array, Array]:
-            logits = nnx.merge(graph, params)(split.images)
-            loss = optax.softmax_cross_entropy_with_integer_labels(logits, split.labels)
-            return loss.mean(), (logits.argmax(-1) != split.labels).mean()
+    return training_of(
+        init=lambda key: nnx.state(Classifier(nnx.Rngs(key))),
+        draw=draw,
+        evaluate=evaluate,
+        optimizer=lambda schedule: optax.sgd(schedule, momentum=0.9),
+        validation=data.validation,
+        test=data.test,
+        total_steps=total_steps,
+    )
 
-        def step(carry: Any, inputs: Any) -> tuple[Any, None]:
-            params, state = carry
-            key, value = inputs
-            pick_key, noise_key = jax.random.split(key)
-            pick = jax.random.randint(pick_key, (BATCH,), 0, len(data.train.labels))
-            noise = NOISE * jax.random.normal(noise_key, (BATCH, 64))
-            batch = Split(data.train.images[pick] + noise, data.train.labels[pick])
-            grads = jax.grad(lambda params: evaluate(params, batch)[0])(params)
-            updates, state = tx.update(grads, state, params, value=value)
-            return (optax.apply_updates(params, updates), state), None
 
-        def check(carry: Any, inputs: Any) -> tuple[Any, tuple[Array, Array]]:
-            carry, value = carry
-            first, key = inputs
-            keys = jax.random.split(key, steps // CHECKS)
-            # The plateau sees each validation loss once; NaN is "nothing new".
-            values = jnp.full(len(keys), jnp.nan).at[0].set(value)
-            carry, _ = jax.lax.scan(step, carry, (keys, values))
-            value, _ = evaluate(carry[0], data.validation)
-            scale = carry[1][1].scale
-            rate = strategy.schedule(first + len(keys) - 1) * scale
-            return (carry, value), (value, rate)
-
-        start: Any = ((params, tx.init(params)), jnp.nan)
-        firsts = jnp.arange(CHECKS) * (steps // CHECKS)
-        (carry, _), (losses, rates) = jax.lax.scan(
-            check, start, (firsts, jax.random.split(key, CHECKS))
-        )
-        return Run(losses, rates, *evaluate(carry[0], data.test))
-
-    return train
+TASK = Task(
+    name="digits",
+    summary="handwritten digits, SGD with momentum on noisy batches of 8 images",
+    load=load,
+    trainer=trainer,
+    peaks=(0.01, 0.03, 0.1, 0.3),
+    seeds=12,
+    total_steps=2000,
+)

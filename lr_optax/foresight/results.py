@@ -50,16 +50,25 @@ class Result:
         """What the result says, as columns and rows."""
         raise NotImplementedError
 
+    def shown(self) -> Table:
+        """The table as it is printed; not as it is saved."""
+        return self.table()
+
     def notes(self) -> tuple[str, ...]:
         """What a reader of the table has to know, a sentence each."""
         return ()
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of the picture in inches."""
+        return 8, 4.5
 
     def draw(self, figure: Figure) -> None:
         """Draw the result on an empty figure of matplotlib."""
         raise NotImplementedError
 
     def __str__(self) -> str:
-        columns, rows = self.table()
+        columns, rows = self.shown()
         cells = [columns, *(tuple(map(_cell, row)) for row in rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         right = [all(_is_number(v) for v in column) for column in zip(*rows, strict=True)]
@@ -74,7 +83,7 @@ class Result:
         return "\n".join([*lines, *(f"! {note}" for note in self.notes())])
 
     def _repr_html_(self) -> str:
-        columns, rows = self.table()
+        columns, rows = self.shown()
         head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
         body = "".join(
             f"<tr>{''.join(f'<td>{html.escape(_cell(value))}</td>' for value in row)}</tr>"
@@ -96,7 +105,7 @@ class Result:
             ModuleNotFoundError: matplotlib is not installed.
             ValueError: matplotlib writes no files of that ending.
         """
-        figure = plots.new_figure(8, 4.5)
+        figure = plots.new_figure(*self.size)
         self.draw(figure)
         if path is not None:
             plots.write(figure, Path(path))

@@ -114,53 +114,6 @@ def overview(schedules: Sequence[Curve], total_steps: int) -> Figure:
     return figure
 
 
-def small_multiples(
-    panels: Sequence[tuple[str, np.ndarray, np.ndarray]],
-    x: np.ndarray,
-    reference: np.ndarray,
-    title: str,
-) -> Figure:
-    """A panel for every strategy: its rate as an area, its loss as a line over a grey reference.
-
-    Args:
-        panels: title, rates and losses at ``x``, one panel each.
-        x: steps.
-        reference: the loss curve to compare with, drawn in every panel.
-        title: of the whole picture.
-    """
-    columns = 4
-    rows = -(-len(panels) // columns)
-    figure = new_figure(3.1 * columns, 2.3 * rows + 0.9)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for axes in grid.flat[len(panels) :]:
-        axes.set_visible(False)
-    for axes, (name, rates, losses) in zip(grid.flat, panels, strict=False):
-        axes.set_title(name, fontsize=9)
-        axes.semilogy(x, reference, color="0.6", label="validation loss, constant rate")
-        axes.semilogy(x, losses, color="C0", label="validation loss")
-        axes.grid(alpha=0.3)
-        right = axes.twinx()
-        right.fill_between(x, rates, color="C1", alpha=0.25, linewidth=0, label="learning rate")
-        right.set_ylim(0, 1.05 * max(rates.max(), 1e-12))
-        right.tick_params(labelsize=7, colors="C1")
-        axes.set_zorder(right.get_zorder() + 1)
-        axes.patch.set_visible(False)
-        axes.tick_params(which="both", labelsize=7)
-    for axes in grid[:, 0]:
-        axes.set_ylabel("validation loss", fontsize=8)
-    for i in range(columns):
-        lowest = [axes for axes in grid[:, i] if axes.get_visible()]
-        if lowest:
-            lowest[-1].set_xlabel("step", fontsize=8)
-            lowest[-1].tick_params(labelbottom=True)
-    legend = {}
-    for axes in figure.axes:
-        legend |= {artist.get_label(): artist for artist in [*axes.lines, *axes.collections]}
-    figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=3, fontsize=8)
-    figure.suptitle(title, fontsize=11)
-    return figure
-
-
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches, outside pyplot: nothing is shown, nothing stays in memory."""
     try:
