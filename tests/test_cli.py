@@ -18,12 +18,13 @@ import pytest
 from typer.testing import CliRunner
 
 import lr_optax
+from lr_optax import constant
 from lr_optax.cli import commands
 from lr_optax.cli.app import app
 from lr_optax.cli.commands import find
 from lr_optax.cli.failures import one_line
 from lr_optax.demo import comparison
-from lr_optax.demo.digits import CHECKS, Run
+from lr_optax.demo.training import CHECKS
 from lr_optax.inspection import plots
 
 SMALL = ["--total-steps", "80", "--seeds", "2", "--peaks", "0.02,0.1"]
@@ -190,13 +191,22 @@ def test_the_examples_in_help_are_calls_that_work(name, tmp_path, monkeypatch):
         assert result.exit_code == 0, (line, result.output)
 
 
-def fake(seeds, peaks=(0.1, 0.2), total_steps=80, lost=False, **_):
+def fake(seeds=None, peaks=None, total_steps=None, lost=False, **_):
     """What a comparison returns, without the training."""
-    curves = np.ones((len(peaks), seeds, CHECKS))
-    ends = np.full((len(peaks), seeds), np.nan if lost else 0.5)
-    runs = {name: Run(curves, curves, ends, ends) for name in ("constant", "linear to zero")}
-    rows = [comparison._row(name, run, 0, list(peaks), 0.5) for name, run in runs.items()]
-    return comparison.Comparison(rows, runs, list(peaks), total_steps)
+    names, peaks, seeds = ("constant", "linear to zero"), peaks or (0.1, 0.2), seeds or 2
+    shape = len(names), len(peaks), seeds
+    losses = np.full(shape, np.nan if lost else 0.5)
+    return comparison.Comparison(
+        task="nothing",
+        names=names,
+        candidates=tuple(tuple(map(constant, peaks)) for _ in names),
+        peaks=np.tile(peaks, (len(names), 1)),
+        validation=np.ones((*shape, CHECKS)),
+        scale=np.ones((*shape, CHECKS)),
+        test_loss=losses,
+        test_error=losses,
+        total_steps=total_steps or 80,
+    )
 
 
 def test_one_seed_has_no_spread(tmp_path, monkeypatch):
@@ -204,7 +214,7 @@ def test_one_seed_has_no_spread(tmp_path, monkeypatch):
     for seeds in (1, 3):
         monkeypatch.setattr(comparison, "compare", lambda *_, **options: fake(**options))
         output = run("compare", "--seeds", seeds).output
-        assert ("±" in output) == (seeds > 1)
+        assert ("0.5000 (0.5000 to 0.5000)" in output) == (seeds > 1)
         assert ("one seed" in output) == (seeds == 1)
 
 

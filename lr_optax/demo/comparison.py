@@ -153,6 +153,8 @@ class Comparison(Result):
             ratio = shift(np.log(loss), np.log(constant))
             tried = self.peaks[i]
             quartiles = np.quantile(_or_inf(loss), (0.25, 0.75), method="nearest")
+            if len(loss) == 1:
+                quartiles = np.full(2, np.nan)
             rows.append(
                 Row(
                     strategy=self.names[i],

@@ -91,6 +91,7 @@ def _ranked(axes: Axes, comparison: Comparison) -> None:
         middle, *quartiles = row.test_loss
         if math.isfinite(quartiles[1]):
             axes.plot(quartiles, (place, place), color=colour(row), linewidth=3, alpha=0.6)
+        if math.isfinite(middle):
             axes.plot(middle, place, "|", color=colour(row), markersize=13, markeredgewidth=2.5)
         axes.annotate(gain(row), (1.02, place), xycoords=("axes fraction", "data"), va="center",
                       fontsize=9, color=colour(row), annotation_clip=False)  # fmt: skip
