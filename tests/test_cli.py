@@ -93,6 +93,8 @@ def test_compare_is_bit_identical_a_second_time(small, tmp_path):
         (["compare", "--total-steps", "40", "--schedule", "constant(0)"], "has no rate above 0"),
         (["compare", "--out", "/dev/null/x"], "cannot write into /dev/null/x"),
         (["compare", "--out", "/proc/x"], "cannot write into /proc/x"),
+        (["compare", "--task", "no"], "--task is one of digits, text, got 'no'"),
+        (["compare", "--report", "."], "cannot write .: it is a folder"),
         (["compare", "--peaks", "0.1,0.10"], "--peaks must differ from each other"),
         (["compare", *2 * ["--schedule", "constant(0.1)"]], "constant(0.1) is given twice"),
         (["show", "constant(0.1)", "constant(.1)"], "constant(.1) is given twice"),
@@ -216,6 +218,19 @@ def test_one_seed_has_no_spread(tmp_path, monkeypatch):
         output = run("compare", "--seeds", seeds).output
         assert ("0.5000 (0.5000 to 0.5000)" in output) == (seeds > 1)
         assert ("one seed" in output) == (seeds == 1)
+
+
+def test_the_report_says_how_to_do_it_again(tmp_path, monkeypatch):
+    pytest.importorskip("plotly", reason="the report needs Plotly: pip install lr_optax[report]")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(comparison, "compare", lambda *_, **options: fake(**options))
+    added = "--schedule", "linear(0.1, transition_steps=80)"
+    result = run("compare", "--peaks", "0.3,0.5", "--report", "new/r.html", *added)
+    assert result.exit_code == 0, result.output
+    again = re.findall(r"<pre>lr-optax (.*)</pre>", Path("new/r.html").read_text())
+    words = shlex.split(again[0].replace("&#x27;", "'"))
+    expected = "compare --task digits --total-steps 80 --seeds 2 --peaks 0.3,0.5"
+    assert words == [*shlex.split(expected), *added]
 
 
 def test_what_looks_wrong_in_a_comparison_is_said(tmp_path, monkeypatch):

@@ -29,7 +29,7 @@ from lr_optax import (
     tabulate,
     warmup,
 )
-from lr_optax.demo import digits, picture
+from lr_optax.demo import digits, picture, text
 from lr_optax.demo.training import CHECKS, Strategy, Task
 from lr_optax.foresight import sweep
 from lr_optax.foresight.pairing import Interval, shift
@@ -39,7 +39,7 @@ from lr_optax.inspection.sampling import rates_at, run_steps
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TASKS: dict[str, Task] = {task.name: task for task in (digits.TASK,)}
+TASKS: dict[str, Task] = {task.name: task for task in (digits.TASK, text.TASK)}
 """The small tasks by name."""
 
 Builder = Callable[[float, int], Strategy]
@@ -217,6 +217,10 @@ class Comparison(Result):
             "gain: the share of the constant rate's test loss that is gone, seed by seed, and its "
             "95 % interval" + (" (needs 6 seeds)" if seeds < 6 else ""),
         ]
+        others = [row for row in self.rows if row.strategy != "constant"]
+        unsure = [row.strategy for row in others if row.gain.low <= 0 <= row.gain.high]
+        if unsure:
+            notes.append(f"not told from the constant rate: {', '.join(unsure)}")
         if any(row.at_edge for row in self.rows):
             notes.append("(edge): the lowest or highest of the peaks tried; see --peaks")
         lost = [row.strategy for row in self.rows if not math.isfinite(row.test_loss.middle)]

@@ -1,5 +1,7 @@
 """``lr-optax compare``."""
 
+import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,13 +9,14 @@ import typer
 
 from lr_optax.cli.reading import Imports, import_modules, read
 from lr_optax.cli.terminal import console
-from lr_optax.cli.writing import check_folder, write
+from lr_optax.cli.writing import check_file, check_folder, write
 
 if TYPE_CHECKING:
     from lr_optax.demo.comparison import Comparison
 
 EXAMPLES = (
     "lr-optax compare --out results",
+    "lr-optax compare --task text --report text.html",
     'lr-optax compare --schedule "one_cycle(0.1, total_steps=2000, warmup_steps=600)"',
     "lr-optax compare --total-steps 400 --seeds 2 --peaks 0.02,0.1",
 )
@@ -23,6 +26,12 @@ def command(
     out: Annotated[Path, typer.Option(help="The folder for the picture and the CSV files.")] = Path(
         "results"
     ),
+    task: Annotated[
+        str, typer.Option(help="What to train: digits, or text (a small language model).")
+    ] = "digits",
+    report: Annotated[
+        Path | None, typer.Option(help="Write one HTML page to look at in a browser, too.")
+    ] = None,
     schedule: Annotated[
         list[str] | None,
         typer.Option(help="Add a schedule, as text; its highest rate is put at every peak."),
@@ -54,7 +63,7 @@ def command(
     ] = None,
     imports: Imports = None,
 ) -> None:
-    """Train a Flax model on handwritten digits under every root strategy, and report.
+    """Train a Flax model under every root strategy, and report.
 
     For every strategy the peak rate with the best validation loss is chosen, and the test loss at
     that peak is reported. All strategies get the same first peaks and seeds.
@@ -63,14 +72,22 @@ def command(
     import_modules(imports)
     added = read(schedule or ())
     check_folder(out)
+    if report:
+        check_file(report)
 
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from lr_optax.demo import comparison
+    from lr_optax.demo import comparison, pages
     from lr_optax.inspection.checks import check
+    from lr_optax.inspection.plots import rendered
 
+    if task not in comparison.TASKS:
+        raise ValueError(f"--task is one of {', '.join(comparison.TASKS)}, got {task!r}")
+    if report:
+        pages.plotly()
+    chosen = comparison.TASKS[task]
     strategies = comparison.ROOTS | {t: comparison.shaped_like(s) for t, s in added.items()}
-    length = total_steps or comparison.digits.TASK.total_steps
+    length = total_steps or chosen.total_steps
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -93,11 +110,28 @@ def command(
 
     try:
         result = comparison.compare(
-            strategies, peaks=rates, seeds=seeds, total_steps=total_steps, progress=advance
+            strategies,
+            task=chosen,
+            peaks=rates,
+            seeds=seeds,
+            total_steps=total_steps,
+            progress=advance,
         )
     finally:
         bar.stop()
-    _report(result, out)
+    files: dict[Path, str | bytes] = {
+        out / "compare.png": rendered(result.plot(), "png"),
+        **{out / name: content for name, content in result.files().items()},
+    }
+    if report:
+        files[report] = pages.page(
+            result, _again(task, result, rates or chosen.peaks, added, imports)
+        )
+    say = console()
+    say.print(str(result), soft_wrap=True)
+    write(files)
+    for path in files:
+        say.print(f"wrote {path}", soft_wrap=True)
 
 
 def _numbers(peaks: str) -> list[float]:
@@ -110,12 +144,16 @@ def _numbers(peaks: str) -> list[float]:
     return rates
 
 
-def _report(result: "Comparison", out: Path) -> None:
-    from lr_optax.inspection.plots import rendered
-
-    say = console()
-    say.print(str(result), soft_wrap=True)
-    files = {"compare.png": rendered(result.plot(), "png"), **result.files()}
-    write({out / name: content for name, content in files.items()})
-    for name in files:
-        say.print(f"wrote {out / name}", soft_wrap=True)
+def _again(
+    task: str,
+    result: "Comparison",
+    peaks: Sequence[float],
+    schedules: Iterable[str],
+    imports: Iterable[str] | None,
+) -> str:
+    """The command that does the same again, whatever the defaults will be."""
+    words = ["lr-optax", "compare", "--task", task, "--total-steps", str(result.total_steps)]
+    words += ["--seeds", str(result.test_loss.shape[-1]), "--peaks", ",".join(map(str, peaks))]
+    for option, values in (("--schedule", schedules), ("--import", imports or ())):
+        words += [word for value in values for word in (option, value)]
+    return shlex.join(words)
