@@ -59,7 +59,7 @@ def short(text: str, width: int = 34) -> str:
 
 def gain(row: Row) -> str:
     """How much of the constant rate's test loss is gone, as a text."""
-    return "–" if row.strategy == "constant" else with_bounds(row.gain, "{:+.0%}")
+    return "–" if row.strategy == "constant" else with_bounds(row.gain, "{:+.1%}")
 
 
 def with_bounds(interval: Interval, form: str) -> str:

@@ -112,5 +112,5 @@ TASK = Task(
     trainer=trainer,
     peaks=(0.003, 0.01),
     seeds=6,
-    total_steps=2000,
+    total_steps=4000,
 )
