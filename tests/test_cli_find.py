@@ -56,7 +56,10 @@ def test_the_digits():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--task", "letters"], "--task takes digits, or MODULE:FUNCTION of yours, got 'letters'"),
+        (
+            ["--task", "letters"],
+            "--task takes digits, text, or MODULE:FUNCTION of yours, got 'letters'",
+        ),
         (["--task", "no_such_module:train"], "No module named 'no_such_module'"),
         (["--task", "math:train"], "--task math:train: math has no function 'train'"),
         (["--total-steps", 81], "--total-steps must be a multiple of 40, got 81"),

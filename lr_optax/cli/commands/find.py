@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lr_optax import Schedule
+    from lr_optax.demo.training import Task
     from lr_optax.foresight.results import Result
 
 EXAMPLES = (
@@ -26,7 +27,7 @@ def command(
         str,
         typer.Option(
             metavar="NAME",
-            help="What to train: digits, or MODULE:FUNCTION of yours, a pure function "
+            help="What to train: digits, text, or MODULE:FUNCTION of yours, a pure function "
             "train(schedule, key) -> metrics whose metric is a history of losses.",
         ),
     ] = "digits",
@@ -60,11 +61,13 @@ def command(
     shapes = read([schedule] if schedule else [f"cosine_decay(1.0, decay_steps={total_steps})"])
     if out is not None:
         check_folder(out)
-    train, chosen = _digits(total_steps) if task == "digits" else (_own(task), None)
 
     import jax
 
     from lr_optax import range_test, scale, tabulate, tune
+    from lr_optax.demo.comparison import TASKS
+
+    train, chosen = _small(TASKS[task], total_steps) if task in TASKS else (_own(task), None)
 
     (shape,) = shapes.values()
     highest = float(tabulate(shape, total_steps).values.max())
@@ -80,19 +83,19 @@ def command(
         console().print(repr(found.schedule), soft_wrap=True)
 
 
-def _digits(total_steps: int) -> "tuple[Callable[[Schedule, Any], Any], str]":
+def _small(task: "Task", total_steps: int) -> "tuple[Callable[[Schedule, Any], Any], str]":
     import jax.numpy as jnp
 
-    from lr_optax.demo import digits
+    from lr_optax.demo.training import CHECKS, Strategy
 
-    if total_steps % digits.CHECKS:
-        raise ValueError(f"--total-steps must be a multiple of {digits.CHECKS}, got {total_steps}")
-    train = digits.trainer(digits.load(), total_steps)
+    if total_steps % CHECKS:
+        raise ValueError(f"--total-steps must be a multiple of {CHECKS}, got {total_steps}")
+    train = task.trainer(task.load(), total_steps)
 
     def run(schedule: "Schedule", key: Any) -> Any:
         # Traced, for no plateau: as a known number, a factor of 1 is refused.
         factor: Any = jnp.ones(())
-        return train(digits.Strategy(schedule, factor), key)
+        return train(Strategy(schedule, factor), key)
 
     return run, "validation"
 
@@ -102,7 +105,7 @@ def _own(task: str) -> "Callable[[Schedule, Any], Any]":
 
     module, _, function = task.partition(":")
     if not function:
-        raise ValueError(f"--task takes digits, or MODULE:FUNCTION of yours, got {task!r}")
+        raise ValueError(f"--task takes digits, text, or MODULE:FUNCTION of yours, got {task!r}")
     import_modules([module])
     train = getattr(import_module(module), function, None)
     if not callable(train):
