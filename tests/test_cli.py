@@ -171,7 +171,7 @@ def test_the_examples_in_help_are_calls_that_work(name, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "my_schedules", sys)  # a user's, imported already
     task = SimpleNamespace(train=lambda s, key: {"loss": s(np.arange(80)) + 1})
     monkeypatch.setitem(sys.modules, "my_task", task)
-    monkeypatch.setattr(find, "_digits", lambda total_steps: (task.train, "loss"))
+    monkeypatch.setattr(find, "_small", lambda *_: (task.train, "loss"))
     logged = [
         {"step": n, "grad_norm": 2 - n / 100, "optim/grad_l1": 2 - n / 100} for n in range(100)
     ]
