@@ -227,7 +227,7 @@ def _long_division(step: Array, period: Fraction, ahead: Fraction) -> tuple[Arra
         words.append(total + more)
         spilled = (total < low).astype(jnp.uint32) + (words[-1] < total).astype(jnp.uint32)
         carried = _upper_half(count, word) + spilled
-    whole = count * np.uint32(factor >> 96 & 0xFFFFFFFF) + np.uint32(first >> 96)
+    whole = count * np.uint32(factor >> 96 & 0xFFFFFFFF) + np.uint32(first >> 96 & 0xFFFFFFFF)
     _, low, high = words
     gone = as_float(high) * 2.0**-32 + as_float(low) * 2.0**-64
     left = as_float(~high) * 2.0**-32 + as_float(~low) * 2.0**-64

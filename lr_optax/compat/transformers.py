@@ -247,8 +247,9 @@ def transformers_inverse_sqrt(
     Reference:
         Transformers 5.23, transformers.get_inverse_sqrt_schedule.
     """
-    timescale = jnp.where(as_float(timescale) > 0, timescale, 1)
-    return init_value * jnp.sqrt(timescale / (timescale + ahead + as_float(step)))
+    timescale = as_float(timescale)
+    timescale = jnp.where(timescale > 0, timescale, 1)
+    return init_value * jnp.sqrt(timescale / (timescale + as_float(ahead) + as_float(step)))
 
 
 Form = Literal["linear", "cosine", "1-sqrt"]

@@ -73,9 +73,9 @@ def polynomial(
         A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
     Example:
-        >>> s = polynomial(0.01, end_value=0, power=0.9, transition_steps=1000)
+        >>> s = polynomial(0.01, end_value=0, power=2, transition_steps=1000)
         >>> print(s(0), s(500), s(1000))
-        0.01 0.0053588673 0.0
+        0.01 0.0025 0.0
 
     When to use it:
         In semantic segmentation, where power 0.9 is customary; elsewhere to bend a linear decay.
