@@ -38,7 +38,7 @@ PLACES = {
     "join: `schedules`": lambda f: join((constant(0.1), f), boundaries=(3,)),
     "LambdaLR: `lr_lambda`": lambda f: torch.LambdaLR(0.1, f),
     "`function`": lambda f: torch.CyclicLR(0.1, 1.0, scale_fn=f),
-    "function`": lambda f: timm.WSDLRScheduler(0.1, t_initial=9, decay_t=3, decay_fn=f),
+    "WSDLRScheduler: `decay_fn`": lambda f: timm.WSDLRScheduler(0.1, 9, 3, decay_fn=f),
 }
 
 

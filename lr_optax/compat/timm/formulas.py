@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import jax.numpy as jnp
 import numpy as np
@@ -24,6 +24,7 @@ from lr_optax._core.schedule import schedule
 from lr_optax._core.steps import Progress, as_float, blend, geometric, is_number, turns, until
 from lr_optax.compat._shared import lengths, portions
 from lr_optax.schedules.cycles import growing_cycles
+from lr_optax.schedules.inner import StepFunction
 
 
 @schedule(name="timm.cosine")
@@ -238,13 +239,22 @@ Stable = Literal["constant", "rsqrt", "power"]
 Decay = Literal["linear", "1-sqrt", "cosine", "power", "exp"]
 
 
-def _stages_fit(*, t_initial, decay_t, decay_fn, decay_ratio, **_: object) -> None:
+class _DecayFunction:
+    """An annotation: the name of a decay, or a function of its progress."""
+
+    def accept(self, value: Any) -> Any:
+        """See :class:`lr_optax._core.arguments.Check`."""
+        if callable(value):
+            return StepFunction().accept(value)
+        if not isinstance(value, str) or value not in get_args(Decay):
+            names = ", ".join(map(repr, get_args(Decay)))
+            raise ValueError(f"must be {names} or a function, got {value!r}")
+        return value
+
+
+def _stages_fit(*, t_initial, decay_t, decay_ratio, **_: object) -> None:
     if exceeds(decay_t, t_initial):
         raise ValueError(f"`decay_t` must not exceed `t_initial`, got {decay_t} > {t_initial}")
-    named = isinstance(decay_fn, str) and decay_fn in get_args(Decay)
-    if not (named or callable(decay_fn)):
-        names = ", ".join(map(repr, get_args(Decay)))
-        raise ValueError(f"`decay_fn` must be {names} or a function, got {decay_fn!r}")
     if exceeds(decay_ratio, np.nextafter(1, 0)):
         raise ValueError(f"`decay_ratio` must be below 1, got {decay_ratio}")
 
@@ -260,7 +270,7 @@ def timm_wsd(
     stable_fn: Stable = "constant",
     stable_timescale: Positive = 1.0,
     stable_power: Positive = 0.5,
-    decay_fn: Decay | Callable[[Any], ArrayLike] = "1-sqrt",
+    decay_fn: Annotated[Decay | Callable[[Any], ArrayLike], _DecayFunction()] = "1-sqrt",
     decay_power: Positive = 0.5,
     decay_ratio: Positive = 0.1,
     ahead: Fraction = 0.0,
