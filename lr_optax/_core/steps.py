@@ -163,12 +163,11 @@ def progress(step: Array, length: ArrayLike) -> Progress:
     """
     ahead = until(step, length)
     over = ahead <= 0
-    if is_number(length) and length > 0:
-        # XLA multiplies by the rounded reciprocal, whose product with the length is at most 1, but
-        # not always 1.
-        left = jnp.where(step <= 0, 1, as_float(jnp.maximum(ahead, 0)) / as_float(length))
-        return Progress(left, jnp.where(over, 1, as_float(step) / as_float(length)))
+    # Not a constant, which XLA would multiply by its rounded reciprocal.
     span = jnp.where(over, 1, as_float(length))
+    if is_number(length) and length > 0:
+        left = jnp.where(step <= 0, 1, as_float(jnp.maximum(ahead, 0)) / span)
+        return Progress(left, jnp.where(over, 1, as_float(step) / span))
     left = jnp.where(step <= 0, 1, jnp.minimum(as_float(ahead) / span, 1))
     gone = jnp.minimum(as_float(step) / span, 1)
     return Progress(jnp.where(over, 0, left), jnp.where(over, 1, gone))
