@@ -71,11 +71,11 @@ def test_decay_ends_exactly_and_at_its_end_for_every_horizon(make):
     check_decay(make, EVERY)
 
 
-def test_linear_to_zero_ends_at_exactly_zero_for_every_horizon_to_1000():
+def test_linear_to_zero_ends_at_exactly_zero_for_every_horizon_to_3000():
     def make(T):
         return linear(1e-3, end_value=0.0, transition_steps=T)
 
-    before, at, after = compiled(make, range(1, 1001), lambda T: [T - 1, T, T + 1]).T
+    before, at, after = compiled(make, range(1, 3001), lambda T: [T - 1, T, T + 1]).T
     assert (before > 0).all()
     assert not at.any()
     assert not after.any()
