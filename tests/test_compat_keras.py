@@ -17,12 +17,6 @@ FIGURES = read("keras")
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures(name):
-    assert_agrees(getattr(lr_keras, name), FIGURES[name][::3])
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("name", FIGURES)
-def test_all_figures(name):
     assert_agrees(getattr(lr_keras, name), FIGURES[name])
 
 

@@ -31,12 +31,6 @@ def call(name):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures(name):
-    assert_agrees(call(name), FIGURES[name][::3])
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("name", FIGURES)
-def test_all_figures(name):
     assert_agrees(call(name), FIGURES[name])
 
 

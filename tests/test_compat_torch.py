@@ -38,12 +38,6 @@ def maker(name):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures(name):
-    assert_agrees(maker(name), FIGURES[name][::3])
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("name", FIGURES)
-def test_all_figures(name):
     assert_agrees(maker(name), FIGURES[name])
 
 
