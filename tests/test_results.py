@@ -17,6 +17,9 @@ class Inner(Result):
     def table(self):
         return Table(("name", "value"), (("a<b", 0.123456789), ("long name", None)))
 
+    def legend(self):
+        return ("value: in <units>",)
+
     def notes(self):
         return ("one thing",)
 
@@ -64,9 +67,12 @@ def test_csv_is_the_table_with_all_digits(tmp_path):
 
 
 def test_prints_and_shows_in_a_notebook():
-    assert str(Inner(0)) == "name        value\na<b        0.1235\nlong name\n! one thing"
+    assert (
+        str(Inner(0))
+        == "name        value\na<b        0.1235\nlong name\nvalue: in <units>\n! one thing"
+    )
     assert "<td>a&lt;b</td><td>0.1235</td>" in Inner(0)._repr_html_()
-    assert "<p>one thing</p>" in Inner(0)._repr_html_()
+    assert "<p>value: in &lt;units&gt;</p><p>one thing</p>" in Inner(0)._repr_html_()
 
 
 def test_draws_into_a_file(tmp_path):

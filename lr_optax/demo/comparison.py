@@ -206,23 +206,28 @@ class Comparison(Result):
             ),
         )
 
-    def notes(self) -> tuple[str, ...]:
-        """What the columns mean, and what did not go as it should."""
+    def legend(self) -> tuple[str, ...]:
+        """What the columns mean."""
         seeds = self.test_loss.shape[-1]
         losses = f"median of {seeds} seeds, and the quartiles" if seeds > 1 else "one seed"
-        notes = [
+        meant = [
             f"{self.task}, {self.total_steps} steps; every strategy at the peak that was best on "
             "the validation data",
             f"test loss: {losses}",
             "gain: the share of the constant rate's test loss that is gone, seed by seed, and its "
             "95 % interval" + (" (needs 6 seeds)" if seeds < 6 else ""),
         ]
+        if any(row.at_edge for row in self.rows):
+            meant.append("(edge): the lowest or highest of the peaks tried; see --peaks")
+        return tuple(meant)
+
+    def notes(self) -> tuple[str, ...]:
+        """What did not go as it should."""
+        notes = []
         others = [row for row in self.rows if row.strategy != "constant"]
         unsure = [row.strategy for row in others if row.gain.low <= 0 <= row.gain.high]
         if unsure:
             notes.append(f"not told from the constant rate: {', '.join(unsure)}")
-        if any(row.at_edge for row in self.rows):
-            notes.append("(edge): the lowest or highest of the peaks tried; see --peaks")
         lost = [row.strategy for row in self.rows if not math.isfinite(row.test_loss.middle)]
         if lost:
             notes.append(f"the loss is no number, at every peak: {', '.join(lost)}")

@@ -101,7 +101,7 @@ class Refinement(Result):
         rows = zip(steps.tolist(), rates.tolist(), shares.tolist(), linear.tolist(), strict=True)
         return Table(("step", "rate", "of the peak", "linear decay"), tuple(rows))
 
-    def notes(self) -> tuple[str, ...]:
+    def legend(self) -> tuple[str, ...]:
         """Where the warm-up ends."""
         share = self.peak_step / self.total_steps
         return (f"warm-up until step {self.peak_step}, {share:.1%} of the run",)

@@ -54,8 +54,12 @@ class Result:
         """The table as it is printed; not as it is saved."""
         return self.table()
 
+    def legend(self) -> tuple[str, ...]:
+        """What the table means, a sentence each."""
+        return ()
+
     def notes(self) -> tuple[str, ...]:
-        """What a reader of the table has to know, a sentence each."""
+        """What speaks against taking the table at its word, a sentence each."""
         return ()
 
     @property
@@ -80,7 +84,7 @@ class Result:
             ).rstrip()
             for line in cells
         ]
-        return "\n".join([*lines, *(f"! {note}" for note in self.notes())])
+        return "\n".join([*lines, *self.legend(), *(f"! {note}" for note in self.notes())])
 
     def _repr_html_(self) -> str:
         columns, rows = self.shown()
@@ -89,7 +93,7 @@ class Result:
             f"<tr>{''.join(f'<td>{html.escape(_cell(value))}</td>' for value in row)}</tr>"
             for row in rows
         )
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
+        notes = "".join(f"<p>{html.escape(n)}</p>" for n in (*self.legend(), *self.notes()))
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
