@@ -1,22 +1,16 @@
 """lr_optax beside Optax, in one process: program size, compile time, evaluation, accuracy.
 
-    python benchmarks/schedules.py                 # prints, and writes benchmarks/RESULTS.md
-    python benchmarks/schedules.py --quick         # fewer repetitions, nothing written
-
-Times are medians over repetitions in which the two libraries, and a bare multiply, take turns in
-random order; a ratio is the median of the turns' ratios, ours over theirs: below 1 is faster.
+Times are medians over repetitions in which the libraries, and a bare multiply, take turns in random
+order; a ratio is the median of the turns' ratios, ours over theirs: below 1 is faster.
 """
 
-import argparse
-import platform
-import random
+import importlib.util
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -24,6 +18,7 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 import optax
+from measuring import Section, in_turns, median, ratios, timer
 
 import lr_optax
 
@@ -117,40 +112,7 @@ def evaluator(schedule: Rate) -> Callable[[], float]:
     program = jax.jit(jax.vmap(schedule))
     steps = jax.device_put(MILLION)
     jax.block_until_ready(program(steps))
-
-    def once() -> float:
-        start = time.perf_counter()
-        jax.block_until_ready(program(steps))
-        return time.perf_counter() - start
-
-    return once
-
-
-def in_turns(n: int, *timed: Callable[[], float]) -> list[tuple[float, ...]]:
-    """Seconds of n turns, each of all in random order: what runs beside this hits all alike."""
-    turns = []
-    for _ in range(n):
-        order = random.sample(range(len(timed)), len(timed))
-        seconds = {i: timed[i]() for i in order}
-        turns.append(tuple(seconds[i] for i in range(len(timed))))
-    return turns
-
-
-def median(turns: list[tuple[float, ...]], i: int, over: int | None = None) -> float:
-    """Of one's seconds, or of their ratio to another's."""
-    return statistics.median(t[i] / (1 if over is None else t[over]) for t in turns)
-
-
-def timer(call: Callable[[], Any], n: int = 1) -> Callable[[], float]:
-    """Seconds for one of n calls."""
-
-    def once() -> float:
-        start = time.perf_counter()
-        for _ in range(n):
-            jax.block_until_ready(call())
-        return (time.perf_counter() - start) / n
-
-    return once
+    return timer(lambda: program(steps))
 
 
 def worst_error(schedule: Rate, exact: Callable[[int], Any], horizon: int) -> float:
@@ -165,27 +127,16 @@ def worst_error(schedule: Rate, exact: Callable[[int], Any], horizon: int) -> fl
     return float(max(errors))
 
 
-def table(header: str, rows: Iterator[str]) -> str:
-    """A Markdown table, printed as it grows."""
-    columns = header.count("|") - 1
-    lines = [header, "|" + " --- |" * columns]
-    print(*lines, sep="\n", flush=True)
-    for row in rows:
-        print(row, flush=True)
-        lines.append(row)
-    print()
-    return "\n".join(lines) + "\n"
-
-
-def size_rows() -> Iterator[str]:
+def size_rows(repeat: int) -> Iterator[str]:
     """Program size, and a million steps, of single schedules."""
     for name, ours, theirs in pairs():
         size = instructions(ours), instructions(theirs)
-        turns = in_turns(REPEAT, evaluator(ours), evaluator(theirs), evaluator(bare_multiply))
+        turns = in_turns(repeat, *map(evaluator, (ours, theirs, bare_multiply)))
+        low, middle, high = statistics.quantiles(ratios(turns, 0, 1), n=4)
         a, b = median(turns, 0) * 1e3, median(turns, 1) * 1e3
         yield (
-            f"| {name} | {size[0]} | {size[1]} | {a:.2f} | {b:.2f} | {median(turns, 0, 1):.2f} | "
-            f"{median(turns, 0, 2):.1f} |"
+            f"| {name} | {size[0]} | {size[1]} | {a:.2f} | {b:.2f} | {middle:.2f} | "
+            f"{low:.2f} to {high:.2f} | {median(turns, 0, 2):.1f} |"
         )
 
 
@@ -202,37 +153,59 @@ def growth_rows() -> Iterator[str]:
             )
 
 
-def cost_rows() -> Iterator[str]:
+def cost_rows(repeat: int) -> Iterator[str]:
     """What a schedule costs outside of a compiled program."""
     text = "warmup(cosine_decay(0.1, decay_steps=90), warmup_steps=10)"
     ours, theirs = lr_optax.parse(text), optax.warmup_cosine_decay_schedule(0.0, 0.1, 10, 100)
+    jitted = jax.jit(ours), jax.jit(theirs)
     many = np.arange(0, 10**7, 100)
-    pairs: list[tuple[str, Callable[[], Any], Callable[[], Any] | None, int]] = [
+    make_torch, step_torch = torch_calls() if importlib.util.find_spec("torch") else (None, None)
+    rows: list[tuple[str, int, list[Callable[[], Any] | None]]] = [
         (
             "make a warm-up and cosine",
-            lambda: lr_optax.warmup(lr_optax.cosine_decay(0.1, decay_steps=90), warmup_steps=10),
-            lambda: optax.warmup_cosine_decay_schedule(0.0, 0.1, 10, 100),
             100,
+            [
+                lambda: lr_optax.warmup(
+                    lr_optax.cosine_decay(0.1, decay_steps=90), warmup_steps=10
+                ),
+                lambda: optax.warmup_cosine_decay_schedule(0.0, 0.1, 10, 100),
+                make_torch,
+            ],
         ),
-        ("print it", lambda: repr(ours), None, 100),
-        ("parse it", lambda: lr_optax.parse(text), None, 100),
-        ("call it outside of jit", lambda: ours(3), lambda: theirs(3), 10),
-        ("make 100,000 boundaries, array", lambda: drops(many), None, 1),
-        ("make 100,000 boundaries, tuple", partial(drops, tuple(many.tolist())), None, 1),
+        ("print it", 100, [lambda: repr(ours)]),
+        ("parse it", 100, [lambda: lr_optax.parse(text)]),
+        ("ask it for a rate", 10, [lambda: ours(3), lambda: theirs(3), step_torch]),
+        ("ask `jax.jit` of it", 100, [lambda: jitted[0](3), lambda: jitted[1](3)]),
+        ("make 100,000 boundaries, array", 1, [lambda: drops(many)]),
+        ("make 100,000 boundaries, tuple", 1, [partial(drops, tuple(many.tolist()))]),
     ]
-    for name, ours_made, theirs_made, n in pairs:
-        timed = [timer(made, n) for made in (ours_made, theirs_made) if made]
+    for name, n, calls in rows:
+        timed = [timer(call, n) for call in calls if call]
         for once in timed:
             once()
-        turns = in_turns(REPEAT, *timed)
-        beside = f"{median(turns, 1) * 1e3:.3f}" if theirs_made else ""
-        yield f"| {name} | {median(turns, 0) * 1e3:.3f} | {beside} |"
-    imports = in_turns(min(REPEAT, 9), *map(fresh_import, ("lr_optax", "optax")))
-    yield f"| import it | {median(imports, 0) * 1e3:.0f} | {median(imports, 1) * 1e3:.0f} |"
-    both = in_turns(
-        min(REPEAT, 9), *map(fresh_import, ("optax; from lr_optax import cosine_decay", "optax"))
-    )
-    yield f"| Optax and a schedule | {median(both, 0) * 1e3:.0f} | {median(both, 1) * 1e3:.0f} |"
+        turns = in_turns(repeat, *timed)
+        medians = [f"{median(turns, i) * 1e3:.3f}" for i in range(len(timed))]
+        yield f"| {name} | " + " | ".join(medians + [""] * (3 - len(medians))) + " |"
+    for name, what in (("import it", ""), ("import Optax, and a schedule", "optax; from ")):
+        ours_imported = f"{what}lr_optax" + (" import cosine_decay" if what else "")
+        turns = in_turns(max(repeat // 2, 3), *map(fresh_import, (ours_imported, "optax")))
+        yield f"| {name} | {median(turns, 0) * 1e3:.0f} | {median(turns, 1) * 1e3:.0f} | |"
+
+
+def torch_calls() -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """What PyTorch does for a warm-up and cosine: make it, and move it a step on."""
+    import torch  # noqa: PLC0415 - it need not be installed
+    from torch.optim import lr_scheduler  # noqa: PLC0415
+
+    def make() -> Any:
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+        rise = lr_scheduler.LinearLR(optimizer, start_factor=1e-9, total_iters=10)
+        fall = lr_scheduler.CosineAnnealingLR(optimizer, T_max=90)
+        scheduler = lr_scheduler.SequentialLR(optimizer, [rise, fall], milestones=[10])
+        optimizer.step()  # torch wants it before the scheduler's first
+        return scheduler
+
+    return make, make().step
 
 
 def drops(boundaries: Any) -> Any:
@@ -291,38 +264,30 @@ def error_rows() -> Iterator[str]:
             yield f"| {name} | 1e{power} | {a:.1e} | {b:.1e} |"
 
 
-def main() -> None:
-    """Measure, print, and write the results."""
-    versions = ", ".join(f"{m.__name__} {m.__version__}" for m in (lr_optax, optax, jax))
-    where = f"{jax.devices()[0].device_kind}, Python {platform.python_version()}"
-    intro = f"""# lr_optax beside Optax
-
-Made by `python benchmarks/schedules.py` with {versions}, on {where}.
-Times are medians of turns in random order in one process; ratio is ours over Optax's.
-"""
-    print(intro)
-    parts = [
-        intro,
-        "## One schedule\n\nInstructions for one step; milliseconds for a million steps, and "
-        "how often a bare multiply of as many would fit into them.\n",
-        table("| schedule | instr. | Optax | ms | Optax | ratio | × multiply |", size_rows()),
-        "## Outside of a program\n\nMilliseconds for each.\n",
-        table("| to | ms | Optax |", cost_rows()),
-        "## Many pieces\n\nInstructions, and milliseconds to trace and compile.\n",
-        table("| schedule | instr. | Optax | ms | Optax | ratio |", growth_rows()),
-        "## Accuracy\n\nWorst relative error under jit over steps 0 to T - 1, against 50 digits.\n",
-        table("| schedule | T | lr_optax | Optax |", error_rows()),
-    ]
-    if REPEAT > QUICK:
-        notes = Path(__file__).with_name("NOTES.md").read_text()
-        Path(__file__).with_name("RESULTS.md").write_text("\n".join([*parts, notes]))
-
-
-QUICK, FULL = 3, 51
-REPEAT = FULL
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true")
-    REPEAT = QUICK if parser.parse_args().quick else FULL
-    main()
+def sections(repeat: int) -> Iterator[Section]:
+    """All tables."""
+    yield Section(
+        "One schedule",
+        "Instructions for one step; milliseconds for a million steps, the ratio with its "
+        "quartiles, and how often a bare multiply of as many would fit into ours.",
+        "| schedule | instr. | Optax | ms | Optax | ratio | quartiles | × multiply |",
+        size_rows(repeat),
+    )
+    yield Section(
+        "Outside of a program",
+        "Milliseconds for each.",
+        "| to | ms | Optax | torch |",
+        cost_rows(repeat),
+    )
+    yield Section(
+        "Many pieces",
+        "Instructions, and milliseconds to trace and compile.",
+        "| schedule | instr. | Optax | ms | Optax | ratio |",
+        growth_rows(),
+    )
+    yield Section(
+        "Accuracy",
+        "Worst relative error under jit over steps 0 to T - 1, against 50 digits.",
+        "| schedule | T | lr_optax | Optax |",
+        error_rows(),
+    )

@@ -1,22 +1,22 @@
 """64 schedules with 3 seeds each on the digits: one program, a compile each, or a loop.
 
-python benchmarks/sweep.py           # a compile each is measured on 6 of the 64, and scaled up
-python benchmarks/sweep.py --full    # measured on all 64
-
 All times are seconds in a fresh process, compilation included: of the clock, and of all cores
 together, which other programs on the machine disturb less.
+
+    python benchmarks/sweep.py WAY COUNT   # one measurement, for the benchmark itself
 """
 
-import argparse
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
 import numpy as np
+from measuring import Section
 
 from lr_optax import sweep, tabulate
 from lr_optax.demo import digits
@@ -26,15 +26,15 @@ from lr_optax.demo.training import Strategy
 STEPS = 2000
 SEEDS = 3
 SCHEDULES = 64
-SAMPLE = 6
 PEAKS = (0.01, 0.02, 0.05, 0.1, 0.2)
-DEVICES = (2, 8)
+DEVICES = (2, 4, 8)
+MANY = 1000
+BUILDERS = [build for name, build in ROOTS.items() if name != "plateau"]
 
 
 def schedules() -> list[Strategy]:
     """Different ones of thirteen sorts; rates set by a metric are another matter."""
-    builders = [build for name, build in ROOTS.items() if name != "plateau"]
-    return [build(peak, STEPS) for peak in PEAKS for build in builders][:SCHEDULES]
+    return [build(peak, STEPS) for peak in PEAKS for build in BUILDERS][:SCHEDULES]
 
 
 def keys() -> jax.Array:
@@ -67,7 +67,16 @@ def a_loop_compiled_once(strategies: list[Strategy]) -> np.ndarray:
     return np.array([[run(table, key).test_loss for key in keys()] for table in tables])
 
 
-WAYS = {way.__name__: way for way in (one_program, a_compile_each, a_loop_compiled_once)}
+def a_thousand(_: list[Strategy]) -> np.ndarray:
+    """Others, with one seed, with ``sweep``."""
+    more = [
+        build(peak, STEPS) for peak in np.geomspace(1e-3, 0.3, MANY // 13 + 1) for build in BUILDERS
+    ]
+    train = digits.trainer(digits.load(), STEPS)
+    return sweep(train, more[:MANY], keys()[:1], metric="test_loss").values
+
+
+WAYS = {f.__name__: f for f in (one_program, a_compile_each, a_loop_compiled_once, a_thousand)}
 
 
 def measure(way: str, count: int) -> None:
@@ -81,15 +90,16 @@ def measure(way: str, count: int) -> None:
 
 
 def measured(way: str, count: int = SCHEDULES, devices: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """The same in a process of its own, with so many virtual devices."""
+    """The same in a process of its own; more than one device are virtual ones of the CPU."""
+    several = {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "JAX_PLATFORMS": "cpu",
+    }
     result = subprocess.run(
-        [sys.executable, __file__, "--measure", way, str(count)],
+        [sys.executable, __file__, way, str(count)],
         env=os.environ
-        | {
-            "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
-            "JAX_PLATFORMS": "cpu",
-            "PYTHONPATH": str(Path(__file__).parents[1]),
-        },
+        | {"PYTHONPATH": str(Path(__file__).parents[1])}
+        | (several if devices > 1 else {}),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -105,31 +115,35 @@ def row(name: str, seconds: np.ndarray, one: np.ndarray, losses: np.ndarray) -> 
     return f"| {name} | {clock:.0f} | {slower:.1f} | {cores:.0f} | {dearer:.1f} | {off:.1e} |"
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true")
-    parser.add_argument("--measure", nargs=2, metavar=("WAY", "COUNT"))
-    arguments = parser.parse_args()
-    if arguments.measure:
-        measure(arguments.measure[0], int(arguments.measure[1]))
-        return
-    count = SCHEDULES if arguments.full else SAMPLE
-    print(f"{SCHEDULES} schedules, {SEEDS} seeds, {STEPS} steps, {os.cpu_count()} cores\n")
-    print("| way | clock, s | x | cores, s | x | losses off by (median) |\n" + "| --- " * 6 + "|")
+def rows(count: int) -> Iterator[str]:
+    """Every way; a compile for each schedule is measured on ``count`` of them, and scaled up."""
     one, expected = measured("one_program")
-    print(row("one program: `sweep`", one, one, np.stack([expected, expected])), flush=True)
+    yield row("one program: `sweep`", one, one, np.stack([expected, expected]))
     loop, looped = measured("a_loop_compiled_once")
-    print(row("a loop that compiles once", loop, one, np.stack([expected, looped])), flush=True)
+    yield row("a loop that compiles once", loop, one, np.stack([expected, looped]))
     each, compiled = measured("a_compile_each", count)
-    name = "a compile for each schedule" + ("" if arguments.full else f", from {SAMPLE} of them")
-    each *= SCHEDULES / count
-    print(row(name, each, one, np.stack([expected[:count], compiled])), flush=True)
-    for devices in DEVICES:
-        seconds, losses = measured("one_program", devices=devices)
-        name = f"`sweep` on {devices} virtual devices"
-        print(row(name, seconds, one, np.stack([expected, losses])), flush=True)
+    name = "a compile for each schedule" + (f", from {count} of them" if count < SCHEDULES else "")
+    yield row(name, each * SCHEDULES / count, one, np.stack([expected[:count], compiled]))
+    if jax.default_backend() == "cpu":
+        for devices in DEVICES:
+            seconds, losses = measured("one_program", devices=devices)
+            name = f"`sweep` on {devices} virtual devices"
+            yield row(name, seconds, one, np.stack([expected, losses]))
+    (clock, cores), _ = measured("a_thousand")
+    yield f"| `sweep`, {MANY} schedules and one seed | {clock:.0f} | | {cores:.0f} | | |"
+
+
+def sections(repeat: int) -> Iterator[Section]:
+    """The table."""
+    yield Section(
+        "Many schedules in one program",
+        f"{SCHEDULES} schedules of thirteen kinds, {SEEDS} seeds, {STEPS} steps on the digits of "
+        "`lr_optax/demo/digits.py`, each way in a process of its own, compilation included: "
+        "seconds of the clock, and of all cores.",
+        "| way | clock, s | × | cores, s | × | losses off by (median) |",
+        rows(min(SCHEDULES, repeat)),
+    )
 
 
 if __name__ == "__main__":
-    main()
+    measure(sys.argv[1], int(sys.argv[2]))

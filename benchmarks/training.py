@@ -1,14 +1,11 @@
 """A training step with a rate of each kind: what it costs beside a constant rate.
 
-    python benchmarks/training.py            # prints tables
-    python benchmarks/training.py --quick    # fewer repetitions
-
 All ways take turns in one process. A difference is the median, over turns, of a way's time over
 the constant rate's in the same turn, with the quartiles of these ratios: the noise. "Passes" are
 kernels of the compiled step that write an array of a parameter's size, "scalar" the others.
 """
 
-import argparse
+import random
 import re
 import statistics
 import time
@@ -19,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from measuring import Section
 
 from lr_optax import (
     cosine_annealing,
@@ -66,6 +64,9 @@ WAYS: dict[str, Callable[[], Any]] = {
     "chain(..., plateau)": lambda: optax.chain(
         with_hyperparams(optax.adam, learning_rate=RATE),
         reduce_on_plateau(0.5, accumulation_size=100),
+    ),
+    "optax.contrib.reduce_on_plateau": lambda: optax.chain(  # by `cond`, where ours is by `where`
+        optax.adam(1e-3), optax.contrib.reduce_on_plateau(0.5, accumulation_size=100)
     ),
 }
 
@@ -146,7 +147,7 @@ def restart_rows() -> Iterator[str]:
     for n in (10, 100, 1000):
         for name, make in restarts().items():
             if n == 1000 and name.startswith("optax"):
-                continue  # minutes: the chain of 1,000 is compiled into the kernel of every leaf
+                continue  # the chain of 1,000 is compiled into the kernel of every leaf
             tx = make(n)
             program, seconds = compiled(updater(tx), params, tx.init(params), params)
             text = program.as_text()
@@ -162,8 +163,8 @@ def turns(
     times: dict[str, list[float]] = {name: [] for name in programs}
     carried = {name: (params, state) for name, (_, params, state) in programs.items()}
     for _ in range(n):
-        for name, (program, _, _) in programs.items():
-            params, state = carried[name]
+        for name in random.sample([*programs], len(programs)):
+            program, params, state = programs[name][0], *carried[name]
             start = time.perf_counter()
             for _ in range(inner):
                 params, state = program(params, state, arg)
@@ -180,7 +181,7 @@ MODELS: dict[str, tuple[Callable[[], Any], int, int, int]] = {
 }
 
 
-def step_rows() -> Iterator[str]:
+def step_rows(repeat: int) -> Iterator[str]:
     """A training step of two models in each way."""
     for model, (make, rows, inner, size) in MODELS.items():
         x = jax.random.normal(jax.random.key(1), (rows, make()[0][0].shape[0]))
@@ -196,7 +197,7 @@ def step_rows() -> Iterator[str]:
             name: (program, make(), jax.jit(WAYS[name]().init)(make()))
             for name, (program, _, _) in programs.items()
         }
-        times = turns(programs, x, REPEAT, inner)
+        times = turns(programs, x, repeat, inner)
         base = times["constant rate"]
         for name, own in times.items():
             ratios = [a / b - 1 for a, b in zip(own, base, strict=True)]
@@ -207,31 +208,18 @@ def step_rows() -> Iterator[str]:
             )
 
 
-def tables() -> Iterator[tuple[str, str, Iterator[str]]]:
-    """Title and remark, header, and rows, of every table."""
-    yield (
-        "## Adam over 200 leaves\n\nInstructions; kernels that write a leaf, and scalar ones; "
-        "milliseconds to trace and compile.\n",
+def sections(repeat: int) -> Iterator[Section]:
+    """All tables."""
+    yield Section(
+        "Adam over 200 leaves",
+        "Instructions; kernels that write a leaf, and scalar ones; milliseconds to trace and "
+        "compile. 1,000 restarts of Optax take minutes, and are left out.",
         "| schedule | way | instr. | passes | scalar | ms |",
         restart_rows(),
     )
-    yield (
-        "## A training step\n\nMilliseconds, beside the constant rate in the same turn, and the "
-        "quartiles of that.\n",
+    yield Section(
+        "A training step",
+        "Milliseconds, beside the constant rate in the same turn, and the quartiles of that.",
         "| model | Adam with | passes | scalar | ms | difference | quartiles |",
-        step_rows(),
+        step_rows(repeat),
     )
-
-
-QUICK, FULL = 5, 61
-REPEAT = FULL
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true")
-    REPEAT = QUICK if parser.parse_args().quick else FULL
-    from schedules import table
-
-    for title, header, rows in tables():
-        print(title)
-        table(header, rows)

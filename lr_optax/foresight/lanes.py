@@ -58,11 +58,13 @@ class Lanes:
     ):
         typed = jnp.issubdtype(keys.dtype, jax.dtypes.prng_key)
         data = np.asarray(jax.random.key_data(keys) if typed else keys)
-        leaves, structure = jax.tree.flatten(stacked)
         config = {name: getattr(jax.config, f"jax_{name}") for name in _CONFIG}
         chosen = config["default_device"] is not None
         devices = list(jnp.zeros(()).devices()) if chosen else jax.devices()
         mesh = Mesh(np.array(devices), ("lanes",))
+        whole = NamedSharding(mesh, P())
+        self._data = jax.device_put((stacked, data), whole)  # with the types that JAX has
+        leaves, structure = jax.tree.flatten(self._data[0])
         self.count = candidates * len(keys)
         self._candidates = candidates
         self._shape = Shape(
@@ -75,8 +77,6 @@ class Lanes:
         )
         self._bounded = batch_size is not None
         self._size = self._rounded(batch_size or self._usual_size())
-        whole = NamedSharding(mesh, P())
-        self._data = jax.device_put((stacked, data), whole)
 
     def metrics(self) -> Any:
         """What one batch returns, as shapes and types: traced, not compiled."""
