@@ -367,8 +367,8 @@ def deserialize(config: Mapping[str, Any]) -> Schedule:
         form of this library.
 
     Raises:
-        TypeError, ValueError: the config has another form, names no schedule of Keras, or an
-            argument breaks its rule.
+        TypeError, ValueError: the config has another form, names no schedule of Keras, or holds a
+            value that the schedule refuses.
 
     Example:
         >>> deserialize({"class_name": "CosineDecay",

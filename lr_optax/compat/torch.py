@@ -474,8 +474,8 @@ def torch_cyclic_momentum(
         :func:`lr_optax.with_hyperparams`.
 
     Raises:
-        TypeError, ValueError: an argument breaks its rule, or ``base_momentum`` exceeds
-            ``max_momentum``.
+        TypeError, ValueError: a momentum is outside of its range, ``base_momentum`` exceeds
+            ``max_momentum``, or :func:`CyclicLR` refuses the rest.
 
     Example:
         >>> s = torch_cyclic_momentum(step_size_up=2, mode="triangular2")

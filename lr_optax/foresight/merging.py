@@ -82,7 +82,8 @@ def merged_schedule(
         A :func:`~lr_optax.piecewise_constant`: η·Σ_{j≥i} c_j in interval i.
 
     Raises:
-        ValueError: an argument breaks its rule.
+        ValueError: there are fewer than two weights, they do not add up to 1, or those that follow
+            a checkpoint add up to less than 0; ``peak_value`` or ``every`` is below its range.
 
     Example:
         >>> merged_schedule([0.25, 0.25, 0.5], peak_value=0.1, every=100)
@@ -101,7 +102,18 @@ def merged_schedule(
         raise ValueError(
             f"merged_schedule: `weights` must be two or more that add up to 1, got {weights!r}"
         )
+    if every < 1:
+        raise ValueError(f"merged_schedule: `every` must be a whole number >= 1, got {every}")
+    if not 0 < peak_value < np.inf:
+        raise ValueError(
+            f"merged_schedule: `peak_value` must be a finite number > 0, got {peak_value!r}"
+        )
     shares = known[:0:-1].cumsum()[::-1]
+    if shares.min() < 0:
+        raise ValueError(
+            "merged_schedule: `weights` must not give an update a negative weight, which no rate "
+            f"has: those after checkpoint {shares.argmin()} add up to {shares.min():g}"
+        )
     boundaries = tuple(every * i for i in range(1, len(shares)))
     return piecewise_constant(tuple((peak_value * shares).tolist()), boundaries=boundaries)
 

@@ -112,7 +112,7 @@ def optimize_schedule(
 
     Raises:
         TypeError: the objective is no function.
-        ValueError: an argument breaks its rule, or the objective is not finite for any start.
+        ValueError: a number is outside of its range, or the objective is not finite for any start.
 
     Example:
         >>> from lr_optax.foresight import bound_terms

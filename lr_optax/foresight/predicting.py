@@ -472,7 +472,8 @@ def fit_loss_law(
 
     Raises:
         TypeError: something else than a log is among the logs.
-        ValueError: there are no logs, a log is too short, or an argument breaks its rule.
+        ValueError: there are no logs, a log is too short, there is no such law, ``fixed`` holds
+            what it does not have, or a number is outside of its range.
 
     Example:
         >>> from lr_optax import LossLaw, Log, constant, warmup_stable_decay, fit_loss_law

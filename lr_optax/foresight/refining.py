@@ -40,7 +40,8 @@ def refined_rates(
         n + 1 rates in [0, 1], float64.
 
     Raises:
-        ValueError: an argument breaks its rule.
+        ValueError: a norm is not finite or not above 0, ``norm`` is neither, or ``smoothing`` is
+            outside of [0, 1).
 
     Example:
         >>> print(refined_rates([2.0, 2.0, 2.0, 2.0]))
@@ -148,7 +149,8 @@ def refine(
         A :class:`Refinement`; its ``schedule`` prints and parses.
 
     Raises:
-        ValueError: an argument breaks its rule.
+        ValueError: as :func:`refined_rates`; or ``steps`` do not ascend, or are not as many as the
+            norms; or ``total_steps`` or ``peak_value`` is outside of its range.
 
     Example:
         >>> refine([2.0] * 4, total_steps=100, peak_value=0.1).schedule

@@ -41,7 +41,7 @@ def record_grad_norms(
         A transform whose state is arrays alone: it is saved, restored and mapped like any other.
 
     Raises:
-        ValueError: an argument breaks its rule.
+        ValueError: ``norm`` is neither, or ``capacity`` is odd or below 2.
 
     Example:
         >>> tx = optax.chain(record_grad_norms(capacity=4), optax.sgd(0.1))

@@ -109,7 +109,7 @@ def create_scheduler_v2(
         The schedule, for "plateau" a transform; and how many epochs to train for.
 
     Raises:
-        TypeError, ValueError: there is no such name, or an argument breaks its rule.
+        TypeError, ValueError: there is no such name, or its schedule refuses a value.
 
     Example:
         >>> s, num_epochs = create_scheduler_v2(
