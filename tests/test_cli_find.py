@@ -39,11 +39,24 @@ def test_a_function_of_a_file_elsewhere(tmp_path, monkeypatch):
     assert float(schedule(0)) == pytest.approx(found.best["peak"], rel=1e-4)
     assert 0.005 < found.best["peak"] < 1
     ranges = RangeTest.load(tmp_path / "out" / "range_test.json")
+    assert found.axes[0][1:] == ranges.search_range
     assert str(ranges) in done.stdout
     assert str(found) in done.stdout
     endings = (".csv", ".json", ".png")
     files = {f"{tool}{ending}" for tool in ("range_test", "tune") for ending in endings}
     assert {path.name for path in (tmp_path / "out").iterdir()} == files
+
+
+def test_all_rates_are_searched_where_the_ramp_tells_none(tmp_path, monkeypatch):
+    body = "def train(schedule, key):\n    return {'loss': 1 + schedule(jnp.arange(40))}\n"
+    (tmp_path / "rising.py").write_text(f"import jax.numpy as jnp\n\n\n{body}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    done = run("--task", "rising:train", "--total-steps", 40, "--min-value", 0.01,
+               "--max-value", 1.0, "--out", "out")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "the loss never fell" in done.stdout
+    assert Tuning.load(tmp_path / "out" / "tune.json").axes[0][1:] == (0.01, 1.0)
 
 
 def test_the_digits():

@@ -102,7 +102,7 @@ def fake(monkeypatch):
     def trainer(data, total_steps):
         def train(strategy, key):
             loss = 1 + jnp.log(strategy.schedule(0) / 0.05) ** 2
-            return Run(jnp.full(CHECKS, loss), jnp.ones(CHECKS), loss, loss / 10)
+            return Run(jnp.full(CHECKS, loss), jnp.ones(CHECKS), loss, loss / 10, loss[None])
 
         return train
 

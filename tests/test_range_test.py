@@ -117,6 +117,19 @@ def test_bounds_do_not_trail_behind_the_ramp():
         assert (np.abs(np.log2(ratios)) < 1).all(), ratios  # the average itself blurs a little
 
 
+def test_a_search_ends_where_the_ramp_has_lost_half_or_broke_off():
+    rates = np.geomspace(1e-5, 10, 400)
+    losses = 0.5 + 1 / (1 + (rates / 0.01) ** 2)
+    dead = losses + 1 / (1 + (rates / 1.0) ** -2)  # back where it began, and stays there
+    broken = np.where(rates < 0.3, losses, np.nan)
+    for curve, end in ((dead, 1.0), (broken, 0.3), (losses, 10.0)):
+        found = RangeTest(rates, curve[None])
+        low, high = found.search_range
+        assert low == found.bounds[0]
+        assert abs(np.log2(high / end)) < 0.5
+        assert ("did not rise again" in str(found)) == (end == 10.0)
+
+
 def test_losses_may_be_of_every_so_many_steps():
     def every_fourth(schedule, key):
         return {"loss": train(schedule, key)["loss"][3::4]}
@@ -151,7 +164,7 @@ def test_is_one_program_and_ends_at_useful_rates(tmp_path):
 
 def test_says_what_a_ramp_cannot_tell(tmp_path):
     cases = {
-        "3 of 3 runs did not diverge": lambda rate: 1 / (1 + rate),
+        "in 3 of 3 runs the loss did not rise again": lambda rate: 1 / (1 + rate),
         "in 3 of 3 runs the loss never fell": lambda rate: 1 + rate,
         "3 of 3 runs diverged before rate 6.31e-07": lambda rate: jnp.nan * rate,
     }
@@ -161,7 +174,8 @@ def test_says_what_a_ramp_cannot_tell(tmp_path):
         )
         assert note in str(found)
         found.plot(tmp_path / "picture.png")
-    assert all(map(math.isnan, [*found.suggestions.values(), *found.bounds]))
+    rates = [*found.suggestions.values(), *found.bounds, *found.search_range]
+    assert all(map(math.isnan, rates))
 
 
 def test_what_comes_after_divergence_does_not_count():

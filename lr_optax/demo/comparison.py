@@ -44,6 +44,8 @@ TASKS: dict[str, Task] = {task.name: task for task in (digits.TASK, text.TASK)}
 
 Builder = Callable[[float, int], Strategy]
 
+_MEASURED = ("validation", "scale", "test_loss", "test_error")
+
 
 def _triangles(peak: float, steps: int, **options: Any) -> Strategy:
     quarter = max(steps // 4, 2)
@@ -326,7 +328,8 @@ def compare(
             progress=lambda done, _: report(done, before),
         )
         metrics: Any = {
-            name: x.reshape(*grid.shape, *x.shape[1:]) for name, x in result.metrics.items()
+            name: result.metrics[name].reshape(*grid.shape, *result.metrics[name].shape[1:])
+            for name in _MEASURED
         }
         return Comparison(
             task=task.summary,
@@ -372,7 +375,7 @@ def _together(first: Comparison, second: Comparison) -> Comparison:
     """Two rounds as one."""
     arrays: Any = {
         name: np.concatenate([getattr(first, name), getattr(second, name)], axis=1)
-        for name in ("peaks", "validation", "scale", "test_loss", "test_error")
+        for name in ("peaks", *_MEASURED)
     }
     candidates = tuple(a + b for a, b in zip(first.candidates, second.candidates, strict=True))
     return dataclasses.replace(first, candidates=candidates, **arrays)

@@ -29,9 +29,21 @@ class Run(NamedTuple):
     scale: Array  # (CHECKS,): by what the plateau multiplied the rate in that part
     test_loss: Array  # ()
     test_error: Array  # (): the share of wrong answers
+    loss: Array  # (total_steps,): of every batch before its step
 
 
 Train = Callable[[Strategy, Array], Run]
+
+
+def of_schedules(train: Train) -> Callable[[Schedule, Array], Run]:
+    """A training run as a function of a schedule, without a plateau."""
+
+    def run(schedule: Schedule, key: Array) -> Run:
+        # Traced, for no plateau: as a known number, a factor of 1 is refused.
+        factor: Any = jnp.ones(())
+        return train(Strategy(schedule, factor), key)
+
+    return run
 
 
 class Task(NamedTuple):
@@ -84,24 +96,25 @@ def training_of(
         tx = optax.chain(optimizer(strategy.schedule), plateau)
         params = init(init_key)
 
-        def step(carry: Any, inputs: tuple[Array, Array]) -> tuple[Any, None]:
+        def step(carry: Any, inputs: tuple[Array, Array]) -> tuple[Any, Array]:
             params, state = carry
             key, value = inputs
             batch = draw(key)
-            grads = jax.grad(lambda params: evaluate(params, batch)[0])(params)
+            loss, grads = jax.value_and_grad(lambda params: evaluate(params, batch)[0])(params)
             updates, state = tx.update(grads, state, params, value=value)
-            return (optax.apply_updates(params, updates), state), None
+            return (optax.apply_updates(params, updates), state), loss
 
-        def check(carry: Any, key: Array) -> tuple[Any, tuple[Array, Array]]:
+        def check(carry: Any, key: Array) -> tuple[Any, tuple[Array, Array, Array]]:
             carry, value = carry
             # The plateau sees each validation loss once; NaN is "nothing new".
             values = jnp.full(part, jnp.nan).at[0].set(value)
-            carry, _ = jax.lax.scan(step, carry, (jax.random.split(key, part), values))
+            carry, batches = jax.lax.scan(step, carry, (jax.random.split(key, part), values))
             value, _ = evaluate(carry[0], validation)
-            return (carry, value), (value, carry[1][1].scale)
+            return (carry, value), (value, carry[1][1].scale, batches)
 
         start: Any = ((params, tx.init(params)), jnp.nan)
-        (carry, _), (losses, scales) = jax.lax.scan(check, start, jax.random.split(key, CHECKS))
-        return Run(losses, scales, *evaluate(carry[0], test))
+        keys = jax.random.split(key, CHECKS)
+        (carry, _), (losses, scales, batches) = jax.lax.scan(check, start, keys)
+        return Run(losses, scales, *evaluate(carry[0], test), batches.reshape(total_steps))
 
     return train

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from jax import Array
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MEMORY = 0.98  # of the moving average
 _WINDOW = 0.05  # of the run, on either side, for the bounds
+_EDGE = 0.05  # of the fall, at either end of it
 _DIVERGED = 4  # times the lowest loss so far
 _SPREAD = 10.0  # between suggestions, and
 _NOISE = 3.0  # between seeds, as factors: beyond them there is a note
@@ -89,6 +90,14 @@ SUGGESTIONS = {"steep": steep, "valley": valley, "minimum": minimum, "slide": sl
 """The suggestions by name: functions of rates in ascending order and smoothed losses."""
 
 
+class Fall(NamedTuple):
+    """Rates at which a loss falls and rises again; NaN where it never fell."""
+
+    begins: float  # a twentieth of the fall is behind
+    stops: float  # nineteen twentieths are
+    lost: float  # half of it is lost again; else where the curve ends
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class RangeTest(Result):
     """Losses on a ramp of rates, and the rates they suggest.
@@ -129,22 +138,37 @@ class RangeTest(Result):
         """The suggestions by name, each the median over seeds; NaN where there is none."""
         return {name: _median(values) for name, values in self.by_seed.items()}
 
+    @functools.cached_property
+    def falls(self) -> tuple[Fall, ...]:
+        """Of each seed's curve that counts, where it falls and rises again.
+
+        It is smoothed from both sides here: the average of the suggestions trails behind the ramp,
+        and where the fall stops it would name rates several times too high.
+        """
+        memory = max(1 - 1 / (_WINDOW * len(self.rates)), 0)
+        return tuple(
+            fall(self.rates, losses, span.stop, memory)
+            for span, losses in zip(self.spans, self.losses, strict=True)
+        )
+
     @property
     def bounds(self) -> tuple[float, float]:
         """The lowest and highest rate for a cyclical schedule, medians over seeds.
 
         Between them lie nine tenths of the fall: where the loss has begun to fall, by a twentieth
-        of it, and where it has as good as stopped, after nineteen twentieths. The curve is
-        smoothed from both sides here: the average of the suggestions trails behind the ramp, and
-        where the fall stops it would name rates several times too high.
+        of it, and where it has as good as stopped, after nineteen twentieths.
         """
-        memory = max(1 - 1 / (_WINDOW * len(self.rates)), 0)
-        pairs = [
-            _bounds(self.rates[: span.stop], losses[: span.stop], memory)
-            for span, losses in zip(self.spans, self.losses, strict=True)
-        ]
-        low, high = (_median(np.array(ends)) for ends in zip(*pairs, strict=True))
-        return low, high
+        return _median([f.begins for f in self.falls]), _median([f.stops for f in self.falls])
+
+    @property
+    def search_range(self) -> tuple[float, float]:
+        """The lowest and highest peak for a search, as :func:`~lr_optax.tune`; medians over seeds.
+
+        From where the loss has begun to fall to where half of the fall is lost again, or, if it is
+        not, to where the ramp diverged or ended. A schedule that decays is best at a peak above
+        the rate at which the loss stops falling, and how far above no ramp can tell.
+        """
+        return _median([f.begins for f in self.falls]), _median([f.lost for f in self.falls])
 
     def table(self) -> Table:
         """Each suggestion, and its lowest and highest value over seeds."""
@@ -152,8 +176,8 @@ class RangeTest(Result):
             (name, median, *_extremes(self.by_seed[name]))
             for name, median in self.suggestions.items()
         ]
-        low, high = self.bounds
-        rows += [("cycle, lowest", low, None, None), ("cycle, highest", high, None, None)]
+        for name, (low, high) in (("cycle", self.bounds), ("search", self.search_range)):
+            rows += [(f"{name}, lowest", low, None, None), (f"{name}, highest", high, None, None)]
         return Table(("suggestion", "rate", "lowest seed", "highest seed"), tuple(rows))
 
     def notes(self) -> tuple[str, ...]:
@@ -161,7 +185,7 @@ class RangeTest(Result):
         seeds = len(self.losses)
         start = next((s.start for s in self.spans), 0)
         early = sum(s.stop - s.start < 3 for s in self.spans)
-        whole = sum(s.stop == len(self.rates) - 5 for s in self.spans)
+        falling = sum(f.lost == self.rates[-1] for f in self.falls)
         level = sum(
             bool(len(y[s])) and np.argmin(y[s]) == 0
             for s, y in zip(self.spans, self.smooth, strict=True)
@@ -173,10 +197,10 @@ class RangeTest(Result):
                 f"{early} of {seeds} runs diverged before rate {self.rates[start]:.3g}, or have "
                 "too few steps: lower `min_value`, or take more steps"
             )
-        if whole:
+        if falling:
             notes.append(
-                f"{whole} of {seeds} runs did not diverge: the best rates may lie above "
-                f"{self.rates[-1]:.3g}, so raise `max_value`"
+                f"in {falling} of {seeds} runs the loss did not rise again: the best rates may lie "
+                f"above {self.rates[-1]:.3g}, so raise `max_value`"
             )
         if level:
             notes.append(f"in {level} of {seeds} runs the loss never fell")
@@ -204,28 +228,35 @@ class RangeTest(Result):
         for i, (name, rate) in enumerate(self.suggestions.items(), start=1):
             if math.isfinite(rate):
                 ax.axvline(rate, color=f"C{i}", linestyle="--", label=f"{name} {rate:.3g}")
-        low, high = self.bounds
-        if low < high:
-            ax.axvspan(low, high, color="C0", alpha=0.1, label=f"cycle {low:.3g} to {high:.3g}")
+        for name, (low, high) in (("search", self.search_range), ("cycle", self.bounds)):
+            if low < high:
+                label = f"{name} {low:.3g} to {high:.3g}"
+                ax.axvspan(low, high, color="C0", alpha=0.07, label=label)
         ax.set(xscale="log", xlabel="learning rate", ylabel=f"{self.metric}, smoothed")
         ax.grid(alpha=0.3)
         if ax.get_legend_handles_labels()[1]:
             ax.legend(fontsize=8)
 
 
-def _bounds(rates: np.ndarray, losses: np.ndarray, memory: float) -> tuple[float, float]:
-    """Where a curve begins to fall and where it stops, by an average that does not trail."""
-    if len(losses) < 3:
-        return math.nan, math.nan
-    middle = (smoothed(losses, memory) + smoothed(losses[::-1], memory)[::-1]) / 2
-    if np.argmin(middle) == 0:
-        return math.nan, math.nan
-    fallen = (middle[0] - middle) / (middle[0] - middle.min())
-    return float(rates[np.argmax(fallen >= 0.05)]), float(rates[np.argmax(fallen >= 0.95)])
+def fall(rates: np.ndarray, losses: np.ndarray, end: int, memory: float) -> Fall:
+    """Where the first ``end`` losses fall and rise again, by an average that does not trail."""
+    part = losses[: max(end, 0)]
+    if len(part) < 3:
+        return Fall(math.nan, math.nan, math.nan)
+    middle = (smoothed(part, memory) + smoothed(part[::-1], memory)[::-1]) / 2
+    lowest = int(np.argmin(middle))
+    if lowest == 0:
+        return Fall(math.nan, math.nan, math.nan)
+    fallen = (middle[0] - middle) / (middle[0] - middle[lowest])
+    begins, stops = (rates[np.argmax(fallen >= share)] for share in (_EDGE, 1 - _EDGE))
+    risen = fallen[lowest:] <= 0.5
+    whole = end == len(rates) - 5  # of which fast.ai leaves the last five out
+    last = lowest + int(np.argmax(risen)) if risen.any() else len(rates) - 1 if whole else end - 1
+    return Fall(float(begins), float(stops), float(rates[last]))
 
 
-def _median(values: np.ndarray) -> float:
-    found = values[np.isfinite(values)]
+def _median(values: Sequence[float] | np.ndarray) -> float:
+    found = np.asarray(values)[np.isfinite(values)]
     return float(np.exp(np.median(np.log(found)))) if len(found) else math.nan
 
 
@@ -293,9 +324,9 @@ def range_test(
         0.07
 
     When to use it:
-        For an order of magnitude at the price of one short run: a peak to start from, or the
-        bounds of a cyclical schedule. ``tune`` is dearer, and asks what is wanted instead: the
-        final loss.
+        For an order of magnitude at the price of one short run: the bounds of a cyclical schedule,
+        or, as ``search_range``, the lowest and highest peak for ``tune``, which is dearer, and asks
+        what is wanted instead: the final loss.
 
     Reference:
         L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", 2015,

@@ -54,8 +54,9 @@ def command(
 ) -> None:
     """Find a good peak rate: a range test for the order of magnitude, and a search.
 
-    The range test lets the rate climb through one short run and reads rates off its loss. The
-    search trains whole runs under the schedule, a grid of peaks first and then around the best.
+    The range test lets the rate climb through one run and reads off its loss between which rates
+    the best should lie. There the search trains whole runs under the schedule, a grid of peaks
+    first and then around the best. Where the loss never falls, all rates are searched.
     """
     import_modules(imports)
     shapes = read([schedule] if schedule else [f"cosine_decay(1.0, decay_steps={total_steps})"])
@@ -67,37 +68,46 @@ def command(
     from lr_optax import range_test, scale, tabulate, tune
     from lr_optax.demo.comparison import TASKS
 
-    train, chosen = _small(TASKS[task], total_steps) if task in TASKS else (_own(task), None)
-
+    if task in TASKS:
+        train, climbing, final = _small(TASKS[task], total_steps), "loss", "validation"
+    else:
+        train, climbing, final = _own(task), metric, metric
     (shape,) = shapes.values()
     highest = float(tabulate(shape, total_steps).values.max())
     if highest <= 0:
         raise ValueError(f"{shape!r} has no rate above 0 in {total_steps} steps")
-    ends: Any = {"min_value": min_value, "max_value": max_value, "metric": metric or chosen}
     keys = jax.random.split(jax.random.key(0), seeds)
-    ranges = range_test(train, keys, total_steps=total_steps, **ends)
+    ranges = range_test(
+        train,
+        keys,
+        min_value=min_value,
+        max_value=max_value,
+        total_steps=total_steps,
+        metric=metric or climbing,
+    )
     _say("range_test", ranges, out)
-    found = tune(train, lambda peak: scale(shape, factor=peak / highest), keys, **ends)
+    low, high = ranges.search_range
+    if not low < high:
+        low, high = min_value, max_value
+    found = tune(
+        train,
+        lambda peak: scale(shape, factor=peak / highest),
+        keys,
+        min_value=low,
+        max_value=high,
+        metric=metric or final,
+    )
     _say("tune", found, out)
     if found.schedule is not None:
         console().print(repr(found.schedule), soft_wrap=True)
 
 
-def _small(task: "Task", total_steps: int) -> "tuple[Callable[[Schedule, Any], Any], str]":
-    import jax.numpy as jnp
-
-    from lr_optax.demo.training import CHECKS, Strategy
+def _small(task: "Task", total_steps: int) -> "Callable[[Schedule, Any], Any]":
+    from lr_optax.demo.training import CHECKS, of_schedules
 
     if total_steps % CHECKS:
         raise ValueError(f"--total-steps must be a multiple of {CHECKS}, got {total_steps}")
-    train = task.trainer(task.load(), total_steps)
-
-    def run(schedule: "Schedule", key: Any) -> Any:
-        # Traced, for no plateau: as a known number, a factor of 1 is refused.
-        factor: Any = jnp.ones(())
-        return train(Strategy(schedule, factor), key)
-
-    return run, "validation"
+    return of_schedules(task.trainer(task.load(), total_steps))
 
 
 def _own(task: str) -> "Callable[[Schedule, Any], Any]":
