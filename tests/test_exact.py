@@ -3,6 +3,9 @@
 Many horizons are compiled into one function, each as a constant of its own.
 """
 
+import math
+from fractions import Fraction
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,6 +26,7 @@ from lr_optax import (
     step_decay,
     warmup,
 )
+from lr_optax._core.steps import _upper_half, turns
 
 # Horizons at which Optax 0.2.8 fails on a CPU with FMA: NaN, late drops, an end below zero.
 KNOWN_BAD = (10, 41, 47, 55, 61, 82, 83, 250, 500, 1000, 2000, 1700, 1900, 3400, 469 * 5, 469 * 10)
@@ -146,6 +150,29 @@ def test_growing_cycles_restart_at_the_exact_step(multiplier, known):
     small = starts if known else starts[starts < 10**5]
     np.testing.assert_array_equal(f(small), 1.0)
     assert (f(small - 1) < 0.03).all()
+
+
+def test_the_upper_half_of_a_product():
+    edges = [0, 1, 2**16 - 1, 2**16, 2**32 - 1]
+    factors = np.append(np.random.default_rng(0).integers(2**32, size=100), edges)
+    for b in (*edges, 0x9E3779B9):
+        upper = _upper_half(jnp.asarray(factors.astype(np.uint32)), np.uint32(b))
+        np.testing.assert_array_equal(upper, [int(a) * b >> 32 for a in factors])
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["constant", "traced"])
+@pytest.mark.parametrize(
+    ("period", "ahead"), [(2.5, 0.0), (7.3, 5.75), (0.75, 0.3), (4, 1.0), (4, 0.3), (1e6 + 0.1, 0)]
+)
+def test_cycles_of_a_fraction_of_a_step_against_fractions(period, ahead, known):
+    steps = [0, 1, 2, 7, 1000, 10**6 + 1, 10**9 + 7][: 7 if known else 5]
+    given = (period, ahead) if known else (jnp.float32(period), jnp.float32(ahead))
+    index, (left, gone) = turns(jnp.asarray(steps), *given)
+    exact = [(step + Fraction(ahead)) / Fraction(period) for step in steps]
+    np.testing.assert_array_equal(index, list(map(math.floor, exact)))
+    close = {"rtol": 3e-7, "atol": 1e-18} if known else {"atol": 2e-4}
+    np.testing.assert_allclose(gone, [float(x % 1) for x in exact], **close)
+    np.testing.assert_allclose(left, [float(1 - x % 1) for x in exact], **close)
 
 
 def test_join_switches_at_the_exact_step():

@@ -55,6 +55,11 @@ def test_slopes_of_growth_are_finite(s, step):
         assert all(np.isfinite(g) for g in jax.tree.leaves(grads))
 
 
+def test_growth_by_a_traced_factor_is_right_up_to_2_to_the_96():
+    s = exponential_decay(1.0, decay_rate=jnp.float32(1.9), decay_steps=1)
+    np.testing.assert_allclose(s(np.array([10, 103])), np.float32(1.9) ** [10.0, 103.0], rtol=5e-5)
+
+
 def test_what_is_beyond_a_ceiling_or_times_zero_is_exact():
     assert GROWING["exponential"][0](2000) == 0
     assert GROWING["ceiling"][0](LAST) == 1
