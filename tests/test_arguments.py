@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from cases import TEXTUAL
 
+from lr_optax._core import arguments
 from lr_optax._core.arguments import Rule, Several
+from lr_optax._core.signature import accept
 
 NEVER = {
     "nan": float("nan"),
@@ -73,6 +75,40 @@ def test_what_may_be_right_gives_a_clear_error_or_a_sound_schedule(s, field):
         assert np.isfinite(rates).all() or name == "huge", (name, rates)
         negative = s.name in ("scale",) and field == "factor"
         assert negative or (rates >= 0).all(), (name, rates)
+
+
+LIMITS = {
+    "Real": ([-1e300, 0, 0.5], [np.inf]),
+    "NonNegative": ([0, 0.5], [-1e-9]),
+    "Positive": ([1e-9, 2], [0]),
+    "Growth": ([1, 1.5], [0.999]),
+    "Fraction": ([0, 0.5, 1], [-1e-9, 1.001]),
+    "Shrinking": ([1e-9, 0.999], [0, 1]),
+    "Steps": ([0, 7.0], [-1, 0.5]),
+    "Period": ([1, 7.0], [0, 1.5]),
+    "Span": ([0, 0.5, 7.0], [-1e-9]),
+    "Interval": ([1e-9, 0.5, 7.0], [0]),
+    "Offset": ([-3, 0, 7.0], [0.5]),
+    "Boundaries": ([(), (0,), (3, 7.0)], [(-1,), (0.5,), (2, 1)]),
+    "Moments": ([(), (0,), (0.5, 7.0)], [(-1,), (2, 1.5)]),
+    "Rates": ([(), (0, 0.5), (0.5, 0.1)], [(0.1, -1)]),
+    "Count": ([0, 7.0], [-1, 0.5]),
+    "Size": ([1, 7.0], [0, 1.5]),
+}
+
+
+@pytest.mark.parametrize(("name", "taken", "refused"), [(n, *v) for n, v in LIMITS.items()])
+def test_limits_are_taken_what_lies_beyond_is_refused(name, taken, refused):
+    hint = getattr(arguments, name)
+    counts = name not in ("Real", "NonNegative", "Positive", "Growth", "Fraction", "Rates")
+    for value in taken:
+        kept = accept(hint, value)
+        assert kept == value
+        for number in np.atleast_1d(np.array(kept, object)):
+            assert isinstance(number, int) or not (counts and number == 7)
+    for value in refused:
+        with pytest.raises(ValueError, match="must be"):
+            accept(hint, value)
 
 
 def test_many_plain_numbers_are_looked_at_together():

@@ -111,10 +111,11 @@ def test_found_in_any_optimizer_and_scanned():
     assert states[0].norms.shape == (3, 512)
 
 
-def test_buffers_can_be_donated():
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_buffers_can_be_donated(compiled):
     tx = record_grad_norms(capacity=4)
     update = jax.jit(tx.update, donate_argnums=1)
-    state = jax.jit(tx.init)(PARAMS)
+    state = (jax.jit(tx.init) if compiled else tx.init)(PARAMS)
     for _ in range(3):
         _, state = update(gradients(1.0), state)
     assert len(read_grad_norms(state)[0]) == 3

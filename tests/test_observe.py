@@ -267,6 +267,12 @@ def test_metrics_beyond_32_bits_do_not_wrap(value):
     assert state.scale == 1
 
 
+@pytest.mark.parametrize(("mode", "value"), [("max", 10**400), ("min", -(10**400))])
+def test_metrics_beyond_any_float_are_infinite(mode, value):
+    state = observe(reduce_on_plateau(mode=mode).init(PARAMS), value)
+    assert state.best == (np.inf if value > 0 else -np.inf)
+
+
 def test_a_transform_where_a_rate_belongs_says_so():
     with pytest.raises(TypeError, match=r"not a learning rate: put it behind the optimizer"):
         optax.adam(reduce_on_plateau(0.1)).init(PARAMS)

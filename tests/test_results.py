@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lr_optax import cosine_decay
+from lr_optax._core.files import write_whole
 from lr_optax.foresight.results import Result, Table
 
 
@@ -90,6 +92,23 @@ def test_what_cannot_be_saved_leaves_the_old_file(tmp_path):
         Inner(1).save(tmp_path / "result.txt")
     assert Inner.load(path).value == 1
     assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_an_interrupt_leaves_no_half_of_a_file(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    def renamed(self, target):
+        self.rename(target)
+        raise KeyboardInterrupt
+
+    for step, instead, left in (("chmod", interrupted, []), ("replace", renamed, ["file"])):
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, step, instead)
+            with pytest.raises(KeyboardInterrupt):
+                write_whole(tmp_path / "file", "whole")
+        assert [file.name for file in tmp_path.iterdir()] == left
+    assert (tmp_path / "file").read_text() == "whole"
 
 
 def test_what_was_not_saved_here_is_refused(tmp_path):

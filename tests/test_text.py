@@ -301,6 +301,12 @@ def test_the_deepest_schedule_there_can_be_survives_everything(wrap):
     assert np.isfinite(jax.jit(s)(3))
 
 
+def test_errors_quote_60_characters():
+    for size, quoted in ((60, "'" + "x" * 60 + "'"), (61, "'" + "x" * 57 + "...'")):
+        with pytest.raises(ValueError, match=re.escape(quoted)):
+            parse("x" * size)
+
+
 def test_parse_wants_text():
     with pytest.raises(TypeError, match="must be a str, got constant"):
         parse(constant(0.1))

@@ -28,6 +28,7 @@ from lr_optax import (
     step_decay,
     stretch,
     switch,
+    tabulate,
     warmup,
     warmup_stable_decay,
 )
@@ -176,6 +177,13 @@ def test_stretched_parts_still_fit_and_periods_last_a_step():
     np.testing.assert_array_equal(lengths, [21, 7])
     with pytest.raises(ValueError, match="finite number > 0, got inf"):
         stretch(whole, float("inf"))
+
+
+def test_a_table_of_a_single_step():
+    s = tabulate(linear(0.1, end_value=0.0, transition_steps=2), 1)
+    np.testing.assert_array_equal(s(np.arange(3)), np.float32(0.1))
+    with pytest.raises(ValueError, match="`total_steps` must be a whole number >= 1, got 0"):
+        tabulate(constant(0.1), 0)
 
 
 def test_stretch_refuses_what_it_cannot_tell_from_a_length():

@@ -239,6 +239,11 @@ def test_every_warmup_ends_exactly_at_the_peak_under_jit(w, shape):
     assert later == decay(7)
 
 
+def test_a_logarithmic_warm_up_of_two_steps():
+    s = warmup(constant(0.1), warmup_steps=2, shape="log")
+    np.testing.assert_array_equal(s(np.arange(3)), np.float32([0, 0.1, 0.1]))  # ln(t + 1)/ln 2
+
+
 def test_phases_end_exactly_under_jit():
     for T in (100, 469 * 5, 10**6, LAST):
         s = warmup_stable_decay(0.3, total_steps=T, cooldown_steps=T // 5, warmup_steps=T // 7)

@@ -391,6 +391,6 @@ def noise(step: Array, seed: ArrayLike) -> Array:
 def _hash(bits: Array) -> Array:
     """The finalizer of MurmurHash3, off its fixed point 0."""
     bits = bits + np.uint32(0x9E3779B9)
-    for factor in (0x85EBCA6B, 0xC2B2AE35):
-        bits = (bits ^ (bits >> 16)) * np.uint32(factor)
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        bits = (bits ^ (bits >> shift)) * np.uint32(factor)
     return bits ^ (bits >> 16)

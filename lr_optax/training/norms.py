@@ -71,14 +71,13 @@ def record_grad_norms(
     def init(params: optax.Params) -> NormsState:
         del params
         # An array for each field: one buffer cannot be donated twice.
-        zeros = [jnp.asarray(0, jnp.int32) for _ in range(3)]
         return NormsState(
             norms=jnp.full(capacity, jnp.nan, jnp.float32),
-            filled=zeros[0],
+            filled=jnp.asarray(0, jnp.int32),
             every=jnp.asarray(1, jnp.int32),
-            steps=zeros[1],
+            steps=jnp.asarray(0, jnp.int32),
             norm_sum=jnp.asarray(0, jnp.float32),
-            norm_count=zeros[2],
+            norm_count=jnp.asarray(0, jnp.int32),
         )
 
     def update(
