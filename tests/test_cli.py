@@ -169,9 +169,11 @@ def test_the_examples_in_help_are_calls_that_work(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(comparison, "compare", lambda *_, **options: fake(**options))
     monkeypatch.setitem(sys.modules, "my_schedules", sys)  # a user's, imported already
-    task = SimpleNamespace(train=lambda s, key: {"loss": s(np.arange(80)) + 1})
+    task = SimpleNamespace(
+        train=lambda s, key: dict.fromkeys(("loss", "validation"), s(np.arange(80)) + 1)
+    )
     monkeypatch.setitem(sys.modules, "my_task", task)
-    monkeypatch.setattr(find, "_small", lambda *_: (task.train, "loss"))
+    monkeypatch.setattr(find, "_small", lambda *_: task.train)
     logged = [
         {"step": n, "grad_norm": 2 - n / 100, "optim/grad_l1": 2 - n / 100} for n in range(100)
     ]
@@ -218,19 +220,6 @@ def test_one_seed_has_no_spread(tmp_path, monkeypatch):
         output = run("compare", "--seeds", seeds).output
         assert ("0.5000 (0.5000 to 0.5000)" in output) == (seeds > 1)
         assert ("one seed" in output) == (seeds == 1)
-
-
-def test_the_report_says_how_to_do_it_again(tmp_path, monkeypatch):
-    pytest.importorskip("plotly", reason="the report needs Plotly: pip install lr_optax[report]")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(comparison, "compare", lambda *_, **options: fake(**options))
-    added = "--schedule", "linear(0.1, transition_steps=80)"
-    result = run("compare", "--peaks", "0.3,0.5", "--report", "new/r.html", *added)
-    assert result.exit_code == 0, result.output
-    again = re.findall(r"<pre>lr-optax (.*)</pre>", Path("new/r.html").read_text())
-    words = shlex.split(again[0].replace("&#x27;", "'"))
-    expected = "compare --task digits --total-steps 80 --seeds 2 --peaks 0.3,0.5"
-    assert words == [*shlex.split(expected), *added]
 
 
 def test_what_looks_wrong_in_a_comparison_is_said(tmp_path, monkeypatch):

@@ -247,10 +247,9 @@ class Comparison(Result):
     def files(self) -> dict[str, str]:
         """The table, every run, and the curves of the best peaks, as CSV files by name."""
         part = self.total_steps // CHECKS
-        columns, rows = self.table()
         medians = np.median(self.at_best(self.validation), axis=1)
         return {
-            "compare.csv": _csv(columns, rows),
+            "compare.csv": self.written(".csv"),
             "runs.csv": _csv(
                 ("strategy", "peak", "seed", "validation_loss", "test_loss", "test_error"),
                 (

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_optax.inspection.charts import short
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -50,11 +52,6 @@ def colour(row: Row) -> str:
     if row.strategy == "constant":
         return "black"
     return BETTER if row.gain.low > 0 else WORSE if row.gain.high < 0 else UNDECIDED
-
-
-def short(text: str, width: int = 34) -> str:
-    """A text, cut at its end if it is long."""
-    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def gain(row: Row) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +15,8 @@ from jax.typing import ArrayLike
 
 from lr_optax._core.arguments import is_known
 from lr_optax.foresight.results import Result, Table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from lr_optax.inspection import charts
+from lr_optax.inspection.charts import Curve, Panel
 
 
 def bound_terms(
@@ -102,18 +101,18 @@ class LastIterateBound(Result):
             ),
         )
 
-    def draw(self, figure: Figure) -> None:
+    def panels(self) -> Sequence[Panel]:
         """The bound over the peak, and where its minimum is."""
-        axes = figure.add_subplot()
         factors = np.geomspace(0.1, 10, 200) * self.best_factor
-        bound = self.start / factors + factors * self.noise
-        peak = self.rates.max()
-        axes.loglog(factors * peak, bound, label="bound")
-        axes.plot(self.best_peak, self.best_value, "o", label=f"best peak {self.best_peak:.4g}")
-        axes.plot(peak, self.value, "s", label=f"as given, {peak:.4g}")
-        axes.set(xlabel="peak rate", ylabel="bound on the last loss")
-        axes.grid(alpha=0.3)
-        axes.legend()
+        peak, best = float(self.rates.max()), float(self.best_peak)
+        points = {
+            f"best peak {best:.4g}": (best, self.best_value),
+            f"as given, {peak:.4g}": (peak, self.value),
+        }
+        curves = [Curve(factors * peak, self.start / factors + factors * self.noise, "bound")]
+        for place, (name, (x, y)) in enumerate(points.items(), start=1):
+            curves.append(Curve([x], [y], name, charts.color(place), "discs"))
+        return (Panel("peak rate", "bound on the last loss", tuple(curves), log="xy"),)
 
 
 def last_iterate_bound(

@@ -8,9 +8,9 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
@@ -18,10 +18,9 @@ from jax.typing import ArrayLike
 
 from lr_optax._core.schedule import Schedule
 from lr_optax.foresight.results import Result, Table
+from lr_optax.inspection import charts
+from lr_optax.inspection.charts import Curve, Panel
 from lr_optax.schedules.tables import interpolate
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 STEP_NAMES = ("step", "steps", "_step", "iter", "iteration", "global_step", "trainer/global_step")
 LOSS_NAMES = (
@@ -115,16 +114,14 @@ class Log(Result):
         """See :class:`~lr_optax.foresight.results.Result`."""
         return self.remarks
 
-    def draw(self, figure: Figure) -> None:
+    def panels(self) -> Sequence[Panel]:
         """The loss over steps, and the rate below it."""
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-        upper.plot(self.steps, self.losses)
-        upper.set(ylabel="loss", title=self.name)
-        lower.plot(self.rates_until(int(self.steps[-1]) + 1), color="C1")
-        lower.set(xlabel="step", ylabel="learning rate")
-        lower.set_ylim(bottom=0)
-        for axes in (upper, lower):
-            axes.grid(alpha=0.3)
+        loss = Curve(self.steps, self.losses, self.name)
+        rate = charts.rates(self.rates, int(self.steps[-1]) + 1, color=charts.color(1))
+        return (
+            Panel("step", "loss", (loss,)),
+            Panel("step", "learning rate", (rate,), limits=(0, None), height=1),
+        )
 
 
 def every_rate(schedule: Schedule, total_steps: int) -> np.ndarray:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,13 +17,11 @@ from lr_optax._core.schedule import Schedule
 from lr_optax.foresight.logs import every_rate
 from lr_optax.foresight.predicting import LossLaw
 from lr_optax.foresight.results import Result, Table
-from lr_optax.inspection.plots import plot
+from lr_optax.inspection import charts
+from lr_optax.inspection.charts import Panel
 from lr_optax.schedules.recipes import warmup_cosine_decay
 from lr_optax.schedules.stages import warmup_stable_decay
 from lr_optax.schedules.tables import interpolate
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Objective = Callable[[Array], Array]
 """Of the rates of all steps: the loss at the end, or one for each of an ensemble's members."""
@@ -76,11 +74,27 @@ class OptimizedSchedule(Result):
         """See :class:`~lr_optax.foresight.results.Result`."""
         return self.warnings
 
-    def draw(self, figure: Figure) -> None:
-        """The schedule and the nearest recipe."""
-        shown = {"optimised": self.schedule, f"{self.nearest!r}, {self.cost:+.2g}": self.nearest}
-        axes = plot(shown, self.total_steps, figure.add_subplot())
-        axes.legend(fontsize=8)
+    def panels(self) -> Sequence[Panel]:
+        """The schedule and the recipes, and what each costs."""
+        every = {"optimised": self.schedule, **{repr(s): s for s in self.recipes}}
+        colors = [*map(charts.color, range(len(every)))]
+        rates = [
+            charts.rates(schedule, self.total_steps, name, color)._replace(shown=place < 2)
+            for place, ((name, schedule), color) in enumerate(
+                zip(every.items(), colors, strict=True)
+            )
+        ]
+        costs = self.losses - self.losses[0]
+        words = "what each costs more than the optimised, 90%"
+        return (
+            Panel("step", "learning rate", tuple(rates), limits=(0, None)),
+            charts.ranked(words, tuple(every), costs, (0.0, *self.spreads), colors),
+        )
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Of its picture, in inches."""
+        return 8, 6.5
 
 
 def optimize_schedule(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -20,10 +20,9 @@ from lr_optax.foresight.laws import LAWS, Changes, Points
 from lr_optax.foresight.logs import Log, every_rate
 from lr_optax.foresight.results import Result, Table
 from lr_optax.foresight.stacking import names_of
+from lr_optax.inspection import charts
+from lr_optax.inspection.charts import GREY, Curve, Panel
 from lr_optax.schedules.inner import AsSchedule
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 LawName = Literal["multi_power", "functional", "tissue"]
 _QUANTILE = 0.9  # of what the spread holds
@@ -79,19 +78,33 @@ class Prediction(Result):
         """See :class:`~lr_optax.foresight.results.Result`."""
         return self.warnings
 
-    def draw(self, figure: Figure) -> None:
+    def panels(self) -> Sequence[Panel]:
         """The curve with its spread, and the rates below it."""
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-        upper.plot(self.steps, self.losses, label=f"final {self.final:.4g}")
-        low, high = self.losses - self.spread, self.losses + self.spread
-        upper.fill_between(self.steps, low, high, alpha=0.2, label="90%")
-        upper.set(ylabel="predicted loss", ylim=_window(low, high, self.steps))
-        upper.legend()
-        lower.plot(every_rate(self.schedule, self.total_steps), color="C1")
-        lower.set(xlabel="step", ylabel="learning rate")
-        lower.set_ylim(bottom=0)
-        for axes in (upper, lower):
-            axes.grid(alpha=0.3)
+        return curves_of({f"final {self.final:.4g}": self})
+
+
+def curves_of(
+    predictions: Mapping[str, Prediction], logs: Sequence[Log] = ()
+) -> tuple[Panel, Panel]:
+    """Predicted curves with their spreads beside the runs of logs, and the rates below them.
+
+    Args:
+        predictions: by name.
+        logs: of runs.
+    """
+    curves = [Curve(log.steps, log.losses, log.name, GREY, "dots") for log in logs]
+    rates, shown = [], []
+    for place, (name, it) in enumerate(predictions.items()):
+        low, high = it.losses - it.spread, it.losses + it.spread
+        color = charts.color(place)
+        curves.append(Curve(it.steps, it.losses, name, color, band=(low, high)))
+        rates.append(charts.rates(it.schedule, it.total_steps, name, color))
+        shown.append(_window(low, high, it.steps))
+    bottoms, tops = zip(*shown, strict=True)
+    return (
+        Panel("step", "predicted loss", tuple(curves), limits=(min(bottoms), max(tops))),
+        Panel("step", "learning rate", tuple(rates), limits=(0, None), height=1),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,19 +156,14 @@ class Ranking(Result):
         """See :class:`~lr_optax.foresight.results.Result`."""
         return self.warnings
 
-    def draw(self, figure: Figure) -> None:
+    def panels(self) -> Sequence[Panel]:
         """The losses with their spreads, best on top."""
-        axes = figure.add_subplot()
-        order = list(self.order)
-        beyond = [not i or self.differs(self.names[k], self.best) for i, k in enumerate(order)]
-        for y, (k, told) in enumerate(zip(order, beyond, strict=True)):
-            axes.errorbar(
-                self.losses[k], y, xerr=self.spreads[k], fmt="o", color="C0" if told else "0.6"
-            )
-        axes.set_yticks(range(len(order)), [_short(self.names[k]) for k in order], fontsize=7)
-        axes.invert_yaxis()
-        axes.set(xlabel="predicted final loss, 90% (grey: not told apart from the best)")
-        axes.grid(alpha=0.3)
+        order = [*self.order]
+        names = tuple(self.names[k] for k in order)
+        told = [not i or self.differs(name, self.best) for i, name in enumerate(names)]
+        colors = [charts.color(0) if it else GREY for it in told]
+        words = "predicted final loss, 90% (grey: not told apart from the best)"
+        return (charts.ranked(words, names, self.losses[order], self.spreads[order], colors),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -412,26 +420,21 @@ class LossLaw(Result):
         )
         return float(abs(means[worst])), words
 
-    def draw(self, figure: Figure) -> None:
+    def panels(self) -> Sequence[Panel]:
         """The runs and the law over them, and the residuals."""
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-        shown = []
-        for i, log in enumerate(self.logs):
-            first = fitting.first_step(self.logs, log)
-            steps, residuals = self.residuals(log)
+        losses, off = [], []
+        for place, log in enumerate(self.logs):
+            first, color = fitting.first_step(self.logs, log), charts.color(place)
             kept = log.steps >= first
-            upper.plot(log.steps[kept], log.losses[kept], ".", markersize=2, color=f"C{i}")
             at = np.unique(np.linspace(first, log.steps[-1], _SHOWN).astype(int))
-            curve = self._losses(log.rates_until(int(log.steps[-1]) + 1), at)[0]
-            upper.plot(at, curve, color=f"C{i}", label=_short(log.name))
-            lower.plot(steps, residuals, color=f"C{i}")
-            shown.append(curve)
-        upper.set(ylabel="loss", title=f"{self.law} law")
-        lower.set(xlabel="step", ylabel="measured − law")
-        for axes in (upper, lower):
-            axes.grid(alpha=0.3)
-        if shown:
-            upper.legend(fontsize=8)
+            fitted = self._losses(log.rates_until(int(log.steps[-1]) + 1), at)[0]
+            losses.append(Curve(at, fitted, log.name, color))
+            losses.append(Curve(log.steps[kept], log.losses[kept], log.name, color, "dots"))
+            off.append(Curve(*self.residuals(log), log.name, color))
+        return (
+            Panel("step", f"loss, and the {self.law} law", tuple(losses)),
+            Panel("step", "measured − law", tuple(off), height=1),
+        )
 
 
 def fit_loss_law(
@@ -562,10 +565,6 @@ def _falls_from_a_level(rates: np.ndarray) -> bool:
 
 def _range(low: float, high: float) -> str:
     return f"{low:.4g}" if high <= 1.01 * low else f"{low:.4g} to {high:.4g}"
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 60 else f"{name[:57]}..."
 
 
 def _window(low: np.ndarray, high: np.ndarray, steps: np.ndarray) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jax import Array
@@ -15,11 +15,10 @@ from lr_optax._core.arguments import Positive, Size
 from lr_optax._core.signature import validated
 from lr_optax.foresight.results import Result, Table
 from lr_optax.foresight.sweeping import sweep
+from lr_optax.inspection import charts
+from lr_optax.inspection.charts import GREY, Curve, Panel, Span
 from lr_optax.schedules.anytime import exponential_decay
 from lr_optax.schedules.decay import linear
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _MEMORY = 0.98  # of the moving average
 _WINDOW = 0.05  # of the run, on either side, for the bounds
@@ -27,6 +26,7 @@ _EDGE = 0.05  # of the fall, at either end of it
 _DIVERGED = 4  # times the lowest loss so far
 _SPREAD = 10.0  # between suggestions, and
 _NOISE = 3.0  # between seeds, as factors: beyond them there is a note
+_UNCOUNTED = "#d9d9d9"  # what is drawn of a curve after it has diverged
 
 
 def smoothed(losses: np.ndarray, memory: float = _MEMORY) -> np.ndarray:
@@ -215,27 +215,25 @@ class RangeTest(Result):
                 notes.append(f"{name} differs between seeds, from {low:.3g} to {high:.3g}")
         return tuple(notes)
 
-    def draw(self, figure: Figure) -> None:
-        """Draw every seed's smoothed curve, what does not count in grey, and the suggestions."""
-        ax = figure.add_subplot()
-        for span, curve in zip(self.spans, self.smooth, strict=True):
-            ax.plot(self.rates, curve, color="0.85", zorder=1)
-            ax.plot(self.rates[span], curve[span], color="C0", linewidth=1, zorder=2)
-        shown = [c[s] for s, c in zip(self.spans, self.smooth, strict=True) if len(c[s])]
-        if shown:
-            low, high = min(c.min() for c in shown), max(c.max() for c in shown)
-            ax.set_ylim(low - 0.1 * (high - low or 1), high + 0.3 * (high - low or 1))
-        for i, (name, rate) in enumerate(self.suggestions.items(), start=1):
+    def panels(self) -> Sequence[Panel]:
+        """Every seed's smoothed curve, what does not count in grey, and the suggestions."""
+        curves = [Curve(self.rates, smooth, color=_UNCOUNTED) for smooth in self.smooth]
+        spans, limits = [], None
+        counting = [(s, c[s]) for s, c in zip(self.spans, self.smooth, strict=True) if len(c[s])]
+        for span, smooth in counting:
+            curves.append(Curve(self.rates[span], smooth, "seeds", charts.color(0)))
+        if counting:
+            low, high = min(c.min() for _, c in counting), max(c.max() for _, c in counting)
+            limits = low - 0.1 * (high - low or 1), high + 0.3 * (high - low or 1)
+        for place, (name, rate) in enumerate(self.suggestions.items(), start=1):
             if math.isfinite(rate):
-                ax.axvline(rate, color=f"C{i}", linestyle="--", label=f"{name} {rate:.3g}")
-        for name, (low, high) in (("search", self.search_range), ("cycle", self.bounds)):
+                spans.append(Span(rate, rate, f"{name} {rate:.3g}", charts.color(place)))
+        marked = {"search": (self.search_range, GREY), "cycle": (self.bounds, charts.color(0))}
+        for name, ((low, high), color) in marked.items():
             if low < high:
-                label = f"{name} {low:.3g} to {high:.3g}"
-                ax.axvspan(low, high, color="C0", alpha=0.07, label=label)
-        ax.set(xscale="log", xlabel="learning rate", ylabel=f"{self.metric}, smoothed")
-        ax.grid(alpha=0.3)
-        if ax.get_legend_handles_labels()[1]:
-            ax.legend(fontsize=8)
+                spans.append(Span(low, high, f"{name} {low:.3g} to {high:.3g}", color))
+        words = f"{self.metric}, smoothed"
+        return (Panel("learning rate", words, tuple(curves), tuple(spans), "x", limits),)
 
 
 def fall(rates: np.ndarray, losses: np.ndarray, end: int, memory: float) -> Fall:

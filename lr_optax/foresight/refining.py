@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from scipy.ndimage import median_filter
 
 from lr_optax._core.schedule import Schedule
 from lr_optax.foresight.results import Result, Table
-from lr_optax.inspection.plots import plot
+from lr_optax.inspection import charts
+from lr_optax.inspection.charts import GREY, Curve, Panel
 from lr_optax.schedules.tables import interpolate
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Norm = Literal["l2", "l1"]
 _KNOTS = 256
@@ -107,15 +105,15 @@ class Refinement(Result):
         share = self.peak_step / self.total_steps
         return (f"warm-up until step {self.peak_step}, {share:.1%} of the run",)
 
-    def draw(self, figure: Figure) -> None:
+    def panels(self) -> Sequence[Panel]:
         """The schedule, over the norms it was made from."""
-        above, below = figure.subplots(2, 1, sharex=True)
-        plot({"refined": self.schedule}, self.total_steps, above)
-        above.set_xlabel("")
         steps = np.linspace(0, self.total_steps, len(self.grad_norms), endpoint=False)
-        below.semilogy(steps, self.grad_norms, color="0.4")
-        below.set(xlabel="step", ylabel="gradient norm")
-        below.grid(alpha=0.3)
+        rate = charts.rates(self.schedule, self.total_steps, "refined", charts.color(0))
+        norms = Curve(steps, self.grad_norms, "gradient norms", GREY)
+        return (
+            Panel("step", "learning rate", (rate,), limits=(0, None)),
+            Panel("step", "gradient norm", (norms,), log="y"),
+        )
 
 
 def refine(

@@ -9,7 +9,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
@@ -18,7 +18,9 @@ import numpy as np
 from lr_optax._core.files import write_whole
 from lr_optax._core.schedule import Schedule
 from lr_optax._core.values import is_array
-from lr_optax.inspection import plots
+from lr_optax.inspection import charts, plots
+from lr_optax.inspection.charts import Panel
+from lr_optax.inspection.pages import Section
 from lr_optax.text import from_dict, to_dict
 
 if TYPE_CHECKING:
@@ -67,9 +69,17 @@ class Result:
         """Width and height of the picture in inches."""
         return 8, 4.5
 
+    def panels(self) -> Sequence[Panel]:
+        """The picture of the result, as data."""
+        raise NotImplementedError
+
     def draw(self, figure: Figure) -> None:
         """Draw the result on an empty figure of matplotlib."""
-        raise NotImplementedError
+        charts.draw(figure, self.panels())
+
+    def section(self, heading: str = "") -> Section:
+        """The result as a part of a page: its table and what it means, and its picture."""
+        return Section(heading, self._repr_html_(), self.panels())
 
     def __str__(self) -> str:
         columns, rows = self.shown()
@@ -94,7 +104,8 @@ class Result:
             for row in rows
         )
         notes = "".join(f"<p>{html.escape(n)}</p>" for n in (*self.legend(), *self.notes()))
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f'<div style="overflow-x: auto">{table}</div>{notes}'
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draw the result, with matplotlib.
@@ -127,17 +138,28 @@ class Result:
             TypeError: a field has no form as plain data.
             OSError: the file cannot be written; then nothing is.
         """
-        match Path(path).suffix:
+        write_whole(path, self.written(Path(path).suffix))
+
+    def written(self, ending: str) -> str:
+        """What :meth:`save` writes into a file of an ending.
+
+        Args:
+            ending: ".json" or ".csv".
+
+        Raises:
+            ValueError: another ending.
+            TypeError: a field has no form as plain data.
+        """
+        match ending:
             case ".json":
-                write_whole(path, json.dumps(_plain(self), indent=1, allow_nan=False) + "\n")
+                return json.dumps(_plain(self), indent=1, allow_nan=False) + "\n"
             case ".csv":
                 lines = io.StringIO()
                 writer = csv.writer(lines, lineterminator="\n")
                 columns, rows = self.table()
                 writer.writerows([columns, *rows])
-                write_whole(path, lines.getvalue())
-            case ending:
-                raise ValueError(f"save: a result is saved as .json or .csv, not as {ending!r}")
+                return lines.getvalue()
+        raise ValueError(f"save: a result is saved as .json or .csv, not as {ending!r}")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

@@ -7,8 +7,8 @@ import functools
 import itertools
 import math
 import warnings
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax import Array
@@ -19,9 +19,10 @@ from lr_optax._core.signature import validated
 from lr_optax.foresight.pairing import LEVEL
 from lr_optax.foresight.results import Result, Table
 from lr_optax.foresight.sweeping import Mode, Progress, check_keys, sweep
+from lr_optax.inspection import charts
+from lr_optax.inspection.charts import GREY, Curve, Panel, Span
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+_BEST = charts.color(3)  # red
 
 
 class Axis(NamedTuple):
@@ -161,36 +162,48 @@ class Tuning(Result):
             )
         return tuple(notes)
 
-    def draw(self, figure: Figure) -> None:
-        """Draw every seed as a dot and the means, over each hyperparameter, with the fit."""
-        panels = figure.subplots(1, len(self.axes), squeeze=False, sharey=True)[0]
-        known = np.isfinite(self.means)
-        for axis, (i, ax) in zip(self._axes, enumerate(panels), strict=True):
-            for seed in self.values.T:
-                ax.plot(self.settings[:, i], seed, ".", color="C0", alpha=0.3, markersize=4)
-            ax.plot(self.settings[:, i], self.means, "o", color="C0", markersize=4, label="mean")
-            if axis.low > 0:
-                ax.set_xscale("log")
-            ax.set(xlabel=axis.name if i else "peak learning rate")
-            ax.grid(alpha=0.3)
+    def panels(self) -> Sequence[Panel]:
+        """Every seed as a dot and the means of each round, over each hyperparameter."""
+        limits, panels = self._limits(), []
+        for i, axis in enumerate(self._axes):
+            x = self.settings[:, i]
+            curves = [Curve(x, seed, "seeds", GREY, "dots") for seed in self.values.T]
+            for r in range(-(-len(x) // self.points)):
+                part = slice(r * self.points, (r + 1) * self.points)
+                name = f"mean, round {r + 1}"
+                curves.append(Curve(x[part], self.means[part], name, charts.color(r), "discs"))
+            if self.fit.bowl and len(self.axes) == 1 and np.isfinite(self.means).any():
+                centre, half = self._box(len(self.settings) // self.points - 1)
+                z = np.linspace(-1, 1, 100)
+                heights = _design(z[:, None]) @ self.fit.coefficients * self._sign
+                curves.append(Curve(axis.value(centre + half * z), heights, "fit", _BEST, "dashes"))
             best, (low, high) = self.best[axis.name], self.intervals[axis.name]
+            spans = []
             if math.isfinite(best):
-                ax.axvline(best, color="C1", label=f"best {best:.3g}")
+                spans.append(Span(best, best, f"best {axis.name} {best:.3g}", _BEST))
             if low < high:
-                ax.axvspan(low, high, color="C1", alpha=0.2, label="95 % interval")
-        if known.any() and self.fit.bowl and len(self.axes) == 1:
-            centre, half = self._box(len(self.settings) // self.points - 1)
-            z = np.linspace(-1, 1, 100)[:, None]
-            curve = _design(z) @ self.fit.coefficients * self._sign
-            panels[0].plot(self._axes[0].value(centre + half * z[:, 0]), curve, "C1--")
-        if known.sum() > 1:
-            good = np.sort(self.means[known] * self._sign)
-            top = good[0] + 1.2 * (good[int(0.8 * (len(good) - 1))] - good[0])
-            bottom = good[0] - 0.1 * (top - good[0])
-            if bottom < top:
-                panels[0].set_ylim(*sorted((self._sign * bottom, self._sign * top)))
-        panels[0].set_ylabel(self.metric)
-        panels[0].legend(fontsize=8)
+                spans.append(Span(low, high, f"{axis.name}, 95 % interval", _BEST))
+            panels.append(
+                Panel(
+                    axis.name if i else "peak learning rate",
+                    self.metric,
+                    tuple(curves),
+                    tuple(spans),
+                    "x" if axis.low > 0 else "",
+                    limits,
+                )
+            )
+        return panels
+
+    def _limits(self) -> tuple[float, float] | None:
+        """The heights to show: of all but the worst fifth of the means."""
+        good = np.sort(self._sign * self.means[np.isfinite(self.means)])
+        if len(good) < 2:
+            return None
+        top = good[0] + 1.2 * (good[int(0.8 * (len(good) - 1))] - good[0])
+        bottom = good[0] - 0.1 * (top - good[0])
+        low, high = sorted((self._sign * bottom, self._sign * top))
+        return (low, high) if low < high else None
 
     @property
     def _axes(self) -> list[Axis]:

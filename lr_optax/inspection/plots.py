@@ -28,6 +28,12 @@ def steps_to_show(total_steps: int) -> np.ndarray:
     return even.astype(np.float32) if total_steps < _POINTS else np.unique(even.astype(np.int64))
 
 
+def points(schedule: Curve, total_steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Steps to show, and the rates there."""
+    x = steps_to_show(total_steps)
+    return x, np.broadcast_to(jax.jit(schedule)(x), x.shape)
+
+
 def plot(
     schedules: Curve | Sequence[Curve] | Mapping[str, Curve],
     total_steps: int,
@@ -93,9 +99,8 @@ def _label(schedule: Curve) -> str:
 def _draw(ax: Axes, schedules: Mapping[str, Curve], total_steps: int) -> None:
     if total_steps < 1:
         raise ValueError(f"plot: `total_steps` must be a whole number >= 1, got {total_steps}")
-    x = steps_to_show(total_steps)
     for name, schedule in schedules.items():
-        ax.plot(x, np.broadcast_to(jax.jit(schedule)(x), x.shape), label=name)
+        ax.plot(*points(schedule, total_steps), label=name)
     ax.set(xlabel="step", ylabel="learning rate", xlim=(0, total_steps))
     ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
     ax.grid(alpha=0.3)

@@ -1,18 +1,14 @@
 """``lr-optax compare``."""
 
-import shlex
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lr_optax.cli.reading import Imports, import_modules, read
+from lr_optax.cli.results import Page, check_page, page
 from lr_optax.cli.terminal import console
-from lr_optax.cli.writing import check_file, check_folder, write
-
-if TYPE_CHECKING:
-    from lr_optax.demo.comparison import Comparison
+from lr_optax.cli.writing import check_folder, write
 
 EXAMPLES = (
     "lr-optax compare --out results",
@@ -23,15 +19,14 @@ EXAMPLES = (
 
 
 def command(
-    out: Annotated[Path, typer.Option(help="The folder for the picture and the CSV files.")] = Path(
-        "results"
-    ),
+    context: typer.Context,
+    out: Annotated[
+        Path, typer.Option(help="The folder for the picture, the result as JSON, and CSV files.")
+    ] = Path("results"),
     task: Annotated[
         str, typer.Option(help="What to train: digits, or text (a small language model).")
     ] = "digits",
-    report: Annotated[
-        Path | None, typer.Option(help="Write one HTML page to look at in a browser, too.")
-    ] = None,
+    report: Page = None,
     schedule: Annotated[
         list[str] | None,
         typer.Option(help="Add a schedule, as text; its highest rate is put at every peak."),
@@ -72,19 +67,18 @@ def command(
     import_modules(imports)
     added = read(schedule or ())
     check_folder(out)
-    if report:
-        check_file(report)
+    check_page(report)
 
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from lr_optax.demo import comparison, pages
+    from lr_optax.demo import comparison
+    from lr_optax.demo.pages import sections
+    from lr_optax.demo.picture import message
     from lr_optax.inspection.checks import check
     from lr_optax.inspection.plots import rendered
 
     if task not in comparison.TASKS:
         raise ValueError(f"--task is one of {', '.join(comparison.TASKS)}, got {task!r}")
-    if report:
-        pages.plotly()
     chosen = comparison.TASKS[task]
     strategies = comparison.ROOTS | {t: comparison.shaped_like(s) for t, s in added.items()}
     length = total_steps or chosen.total_steps
@@ -121,12 +115,15 @@ def command(
         bar.stop()
     files: dict[Path, str | bytes] = {
         out / "compare.png": rendered(result.plot(), "png"),
+        out / "compare.json": result.written(".json"),
         **{out / name: content for name, content in result.files().items()},
     }
-    if report:
-        files[report] = pages.page(
-            result, _again(task, result, rates or chosen.peaks, added, imports)
-        )
+    settled = {
+        "total_steps": length,
+        "seeds": result.test_loss.shape[-1],
+        "peaks": ",".join(map(str, rates or chosen.peaks)),
+    }
+    files |= page(report, message(result), sections(result), context, **settled)
     say = console()
     say.print(str(result), soft_wrap=True)
     write(files)
@@ -142,18 +139,3 @@ def _numbers(peaks: str) -> list[float]:
     if len({*rates}) < len(rates):
         raise ValueError(f"--peaks must differ from each other, got {peaks}")
     return rates
-
-
-def _again(
-    task: str,
-    result: "Comparison",
-    peaks: Sequence[float],
-    schedules: Iterable[str],
-    imports: Iterable[str] | None,
-) -> str:
-    """The command that does the same again, whatever the defaults will be."""
-    words = ["lr-optax", "compare", "--task", task, "--total-steps", str(result.total_steps)]
-    words += ["--seeds", str(result.test_loss.shape[-1]), "--peaks", ",".join(map(str, peaks))]
-    for option, values in (("--schedule", schedules), ("--import", imports or ())):
-        words += [word for value in values for word in (option, value)]
-    return shlex.join(words)

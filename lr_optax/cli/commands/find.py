@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lr_optax.cli.reading import Imports, import_modules, read
+from lr_optax.cli.results import Page, check_page, page
 from lr_optax.cli.terminal import console
 from lr_optax.cli.writing import check_folder, write
 
@@ -23,6 +24,7 @@ EXAMPLES = (
 
 
 def command(
+    context: typer.Context,
     task: Annotated[
         str,
         typer.Option(
@@ -50,6 +52,7 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="A folder for both results, as JSON, CSV and pictures.")
     ] = None,
+    report: Page = None,
     imports: Imports = None,
 ) -> None:
     """Find a good peak rate: a range test for the order of magnitude, and a search.
@@ -62,11 +65,13 @@ def command(
     shapes = read([schedule] if schedule else [f"cosine_decay(1.0, decay_steps={total_steps})"])
     if out is not None:
         check_folder(out)
+    check_page(report)
 
     import jax
 
     from lr_optax import range_test, scale, tabulate, tune
     from lr_optax.demo.comparison import TASKS
+    from lr_optax.inspection.pages import Section, code
 
     if task in TASKS:
         train, climbing, final = _small(TASKS[task], total_steps), "loss", "validation"
@@ -98,6 +103,17 @@ def command(
         metric=metric or final,
     )
     _say("tune", found, out)
+    title = f"A good peak rate is {found.best['peak']:.3g}"
+    if found.schedule is None:
+        title = "Every run of the search diverged"
+    sections = (
+        found.section("The search"),
+        Section("", code(repr(found.schedule))),
+        ranges.section("The range test"),
+    )
+    write(page(report, title, sections, context, schedule=next(iter(shapes))))
+    if report is not None:
+        console().print(f"wrote {report}", soft_wrap=True)
     if found.schedule is not None:
         console().print(repr(found.schedule), soft_wrap=True)
 
@@ -130,7 +146,10 @@ def _say(name: str, result: "Result", out: Path | None) -> None:
         return
     from lr_optax.inspection.plots import rendered
 
-    write({out / f"{name}.png": rendered(result.plot(), "png")})
-    for ending in ("json", "csv"):
-        result.save(out / f"{name}.{ending}")
+    write(
+        {
+            out / f"{name}.png": rendered(result.plot(), "png"),
+            **{out / f"{name}{ending}": result.written(ending) for ending in (".json", ".csv")},
+        }
+    )
     say.print(f"wrote {out / name}.png, .json and .csv", soft_wrap=True)

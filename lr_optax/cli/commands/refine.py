@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lr_optax.cli.results import Picture, Saved, check_files, say
+from lr_optax.cli.results import Page, Picture, Saved, check_files, page, say
 from lr_optax.cli.terminal import console
 
 EXAMPLES = (
@@ -23,6 +23,7 @@ class Norm(StrEnum):
 
 
 def command(
+    context: typer.Context,
     log: Annotated[
         Path,
         typer.Argument(
@@ -47,14 +48,16 @@ def command(
     ] = 0.1,
     png: Picture = None,
     save: Saved = None,
+    report: Page = None,
 ) -> None:
     """Make a schedule of the gradient norms of a run: how long to warm up, how to decay.
 
     The norms count as they are in a log of the whole run, from its first step to its last.
     """
-    check_files(png, save)
+    check_files(png, save, report)
 
     from lr_optax.foresight import read_norms, refine
+    from lr_optax.inspection.pages import Section, code
 
     steps, norms = read_norms(log, step=step, norm=column)
     found = refine(
@@ -65,5 +68,11 @@ def command(
         norm=norm.value,
         smoothing=smoothing,
     )
-    say(found, png, save)
+    title = f"Warm up for {found.peak_step} of {found.total_steps} steps"
+    sections = (
+        found.section(),
+        Section("The schedule", code(repr(found.schedule))),
+    )
+    settled = {"total_steps": found.total_steps}
+    say(found, png, save, page(report, title, sections, context, **settled))
     console().print(f"\n{found.schedule!r}", soft_wrap=True)
