@@ -93,7 +93,10 @@ def test_compare_is_bit_identical_a_second_time(small, tmp_path):
         (["compare", "--total-steps", "40", "--schedule", "constant(0)"], "has no rate above 0"),
         (["compare", "--out", "/dev/null/x"], "cannot write into /dev/null/x"),
         (["compare", "--out", "/proc/x"], "cannot write into /proc/x"),
-        (["compare", "--task", "no"], "--task is one of digits, text, got 'no'"),
+        (
+            ["compare", "--task", "no"],
+            "--task takes digits, text, or MODULE:FUNCTION of yours, got 'no'",
+        ),
         (["compare", "--report", "."], "cannot write .: it is a folder"),
         (["compare", "--peaks", "0.1,0.10"], "--peaks must differ from each other"),
         (["compare", *2 * ["--schedule", "constant(0.1)"]], "constant(0.1) is given twice"),

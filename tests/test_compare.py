@@ -1,10 +1,16 @@
 """What a comparison says and shows: no seed decides, and the rounds close in on the best peak."""
 
+import sys
+from pathlib import Path
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from lr_optax import constant, linear
+from lr_optax.cli.app import app
 from lr_optax.demo import digits
 from lr_optax.demo.comparison import Comparison, compare
 from lr_optax.demo.training import CHECKS, Run, Strategy
@@ -160,3 +166,70 @@ def test_a_long_name_is_shortened_in_the_picture():
     figure = made(usual() | {name: usual()["linear"]}).plot()
     texts = [label.get_text() for label in figure.subfigs[0].axes[0].get_yticklabels()]
     assert all(len(text) < 60 for text in texts)
+
+
+OWN = """
+import jax
+import jax.numpy as jnp
+
+
+def train(schedule, key):  # noisy gradient descent on x²/2
+    def step(x, t):
+        noise = jax.random.normal(jax.random.fold_in(key, t))
+        return x - schedule(t) * (x + noise), 0.5 * x**2
+    x, losses = jax.lax.scan(step, jnp.float32(9), jnp.arange(60))
+    return {"loss": losses, "squares": x**2, "below": -x**2}
+"""
+FEW = ["--total-steps", "60", "--seeds", "6", "--peaks", "0.05,0.5"]
+
+
+def of_own(tmp_path, monkeypatch, *arguments):
+    (tmp_path / "elsewhere.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return CliRunner().invoke(app, ["compare", "--task", "elsewhere:train", *arguments])
+
+
+def test_a_function_of_a_file_elsewhere(tmp_path, monkeypatch):
+    done = of_own(tmp_path, monkeypatch, "--metric", "loss", *FEW)
+    assert done.exit_code == 0, done.output
+    found = Comparison.load("results/compare.json")
+    assert str(found) in done.stdout
+    assert "plateau" not in found.names
+    assert found.labels == ("loss", "loss")
+    assert "test" not in Path("results/compare.csv").read_text() + str(found)
+    header = "strategy,peak,seed,loss\n"
+    assert Path("results/runs.csv").read_text().startswith(header)
+    # What decides is the last loss, and every run is the user's own
+    i = found.names.index("linear to zero")
+    keys = jax.random.split(jax.random.key(0), 6)
+    scope = {}
+    exec(OWN, scope)
+    losses = [scope["train"](found.candidates[i][1], key)["loss"] for key in keys]
+    np.testing.assert_allclose(found.validation[i, 1], losses, rtol=1e-4)
+    np.testing.assert_array_equal(found.test_loss, found.validation[..., -1])
+    assert found.checks.tolist() == [*range(1, 61)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (FEW, "say which one ranks, as in metric='below': below, loss, squares"),
+        ([*FEW, "--metric", "no"], "one of what `train` returns, below, loss, squares; got 'no'"),
+        (FEW[:4], "elsewhere:train needs --total-steps, the length of its runs, and --peaks"),
+        ([*FEW, "--metric", "loss", "--task", "digits"], "--metric is for a function of yours"),
+        ([*FEW, "--task", "elsewhere:nothing"], "elsewhere has no function 'nothing'"),
+    ],
+)
+def test_what_is_missing_of_an_own_function_is_said(arguments, message, tmp_path, monkeypatch):
+    done = of_own(tmp_path, monkeypatch, *arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not Path("results").exists()
+
+
+def test_a_number_below_zero_has_no_share(tmp_path, monkeypatch):
+    done = of_own(tmp_path, monkeypatch, "--metric", "below", *FEW)
+    assert done.exit_code == 0, done.output
+    assert "! a loss is not above 0, and so without a share" in done.stdout

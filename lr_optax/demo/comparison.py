@@ -30,7 +30,7 @@ from lr_optax import (
     warmup,
 )
 from lr_optax.demo import digits, picture, text
-from lr_optax.demo.training import CHECKS, Strategy, Task
+from lr_optax.demo.training import MEASURED, Strategy, Task
 from lr_optax.foresight import sweep
 from lr_optax.foresight.pairing import Interval, shift
 from lr_optax.foresight.results import Result, Table
@@ -43,8 +43,6 @@ TASKS: dict[str, Task] = {task.name: task for task in (digits.TASK, text.TASK)}
 """The small tasks by name."""
 
 Builder = Callable[[float, int], Strategy]
-
-_MEASURED = ("validation", "scale", "test_loss", "test_error")
 
 
 def _triangles(peak: float, steps: int, **options: Any) -> Strategy:
@@ -105,7 +103,7 @@ class Row(NamedTuple):
     peak: float
     at_edge: bool  # the best peak is the lowest or highest tried: a better one may lie beyond
     test_loss: Interval  # median and quartiles over seeds
-    test_error: float  # the median
+    test_error: float | None  # the median
     gain: Interval  # the share of the constant rate's test loss that is gone
 
 
@@ -126,8 +124,10 @@ class Comparison(Result):
         validation: the loss of the validation data, of shape (strategies, peaks, seeds, checks).
         scale: by what a plateau multiplied the rate, of the same shape.
         test_loss: of shape (strategies, peaks, seeds).
-        test_error: the share of wrong answers, of the same shape.
         total_steps: the length of a run.
+        test_error: the share of wrong answers, of the same shape; None where it is not known.
+        labels: what ``validation`` and ``test_loss`` are. Where both are the same metric, it is the
+            one that chose the peaks, too.
     """
 
     task: str
@@ -137,8 +137,9 @@ class Comparison(Result):
     validation: np.ndarray
     scale: np.ndarray
     test_loss: np.ndarray
-    test_error: np.ndarray
     total_steps: int
+    test_error: np.ndarray | None = None
+    labels: tuple[str, str] = ("validation loss", "test loss")
 
     @functools.cached_property
     def best(self) -> np.ndarray:
@@ -152,7 +153,7 @@ class Comparison(Result):
         rows = []
         for i, best in enumerate(self.best):
             loss = self.test_loss[i, best]
-            ratio = shift(np.log(loss), np.log(constant))
+            ratio = shift(_logarithm(loss), _logarithm(constant))
             tried = self.peaks[i]
             quartiles = np.quantile(_or_inf(loss), (0.25, 0.75), method="nearest")
             if len(loss) == 1:
@@ -163,7 +164,9 @@ class Comparison(Result):
                     peak=float(tried[best]),
                     at_edge=len(tried) > 1 and tried[best] in (tried.min(), tried.max()),
                     test_loss=Interval(*map(float, (np.median(_or_inf(loss)), *quartiles))),
-                    test_error=float(np.median(self.test_error[i, best])),
+                    test_error=None
+                    if self.test_error is None
+                    else float(np.median(self.test_error[i, best])),
                     gain=Interval(*(-math.expm1(x) for x in (ratio.middle, ratio.high, ratio.low))),
                 )
             )
@@ -178,45 +181,67 @@ class Comparison(Result):
         i = self.names.index(strategy)
         scales = np.median(self.scale[i, self.best[i]], axis=0)
         rates = np.asarray(tabulate(self.candidates[i][self.best[i]], self.total_steps).values)
-        return rates * np.repeat(scales, self.total_steps // CHECKS)
+        return rates * scales[np.arange(self.total_steps) * len(scales) // self.total_steps]
+
+    @property
+    def positive(self) -> bool:
+        """Whether all losses are, so that they have logarithms."""
+        return not ((self.validation <= 0).any() or (self.test_loss <= 0).any())
+
+    @property
+    def checks(self) -> np.ndarray:
+        """After how many steps ``validation`` was measured."""
+        count = self.validation.shape[-1]
+        return np.arange(1, count + 1) * self.total_steps // count
 
     def table(self) -> Table:
         """A row for every strategy, lowest test loss first."""
-        columns = ("strategy", "best peak", "at edge", "test loss", "lower quartile",
+        loss = self.labels[1]
+        columns = ("strategy", "best peak", "at edge", loss, "lower quartile",
                    "upper quartile", "test error", "gain", "gain from", "gain to")  # fmt: skip
-        return Table(
-            columns,
-            tuple(
-                (r.strategy, r.peak, r.at_edge, *r.test_loss, r.test_error, *r.gain)
-                for r in self.rows
-            ),
-        )
+        rows = [(r.strategy, r.peak, r.at_edge, *r.test_loss, r.test_error, *r.gain)
+                for r in self.rows]  # fmt: skip
+        return self._of_what_is_known(columns, rows)
 
     def shown(self) -> Table:
         """The table for reading."""
+        rows = [
+            (
+                row.strategy,
+                f"{row.peak:g}{' (edge)' * row.at_edge}",
+                picture.with_bounds(row.test_loss, "{:.4f}"),
+                None if row.test_error is None else f"{row.test_error:.2%}",
+                picture.gain(row),
+            )
+            for row in self.rows
+        ]
+        columns = ("strategy", "best peak", self.labels[1], "test error", "gain")
+        return self._of_what_is_known(columns, rows)
+
+    def _of_what_is_known(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+        left = [
+            n
+            for n in range(len(columns))
+            if self.test_error is not None or n != columns.index("test error")
+        ]
         return Table(
-            ("strategy", "best peak", "test loss", "test error", "gain"),
-            tuple(
-                (
-                    row.strategy,
-                    f"{row.peak:g}{' (edge)' * row.at_edge}",
-                    picture.with_bounds(row.test_loss, "{:.4f}"),
-                    f"{row.test_error:.2%}",
-                    picture.gain(row),
-                )
-                for row in self.rows
-            ),
+            tuple(columns[n] for n in left), tuple(tuple(row[n] for n in left) for row in rows)
         )
 
     def legend(self) -> tuple[str, ...]:
         """What the columns mean."""
         seeds = self.test_loss.shape[-1]
+        along, end = self.labels
         losses = f"median of {seeds} seeds, and the quartiles" if seeds > 1 else "one seed"
         meant = [
-            f"{self.task}, {self.total_steps} steps; every strategy at the peak that was best on "
-            "the validation data",
-            f"test loss: {losses}",
-            "gain: the share of the constant rate's test loss that is gone, seed by seed, and its "
+            f"{self.task}, {self.total_steps} steps; every strategy at the peak that was best "
+            + (
+                "by the same metric, which flatters all alike"
+                if along == end
+                else "on the validation data"
+            ),
+            f"{end}: {losses}",
+            f"gain: the share of the constant rate's {end} that is gone, seed by seed, and its "
             "95 % interval" + (" (needs 6 seeds)" if seeds < 6 else ""),
         ]
         if any(row.at_edge for row in self.rows):
@@ -233,6 +258,10 @@ class Comparison(Result):
         lost = [row.strategy for row in self.rows if not math.isfinite(row.test_loss.middle)]
         if lost:
             notes.append(f"the loss is no number, at every peak: {', '.join(lost)}")
+        if not self.positive:
+            notes.append(
+                "a loss is not above 0, and so without a share: its seed counts for no gain"
+            )
         return tuple(notes)
 
     @property
@@ -246,24 +275,27 @@ class Comparison(Result):
 
     def files(self) -> dict[str, str]:
         """The table, every run, and the curves of the best peaks, as CSV files by name."""
-        part = self.total_steps // CHECKS
         medians = np.median(self.at_best(self.validation), axis=1)
+        measured = {self.labels[0]: self.validation[..., -1], self.labels[1]: self.test_loss}
+        if self.test_error is not None:
+            measured["test error"] = self.test_error
+        names = [name.replace(" ", "_") for name in measured]
         return {
             "compare.csv": self.written(".csv"),
             "runs.csv": _csv(
-                ("strategy", "peak", "seed", "validation_loss", "test_loss", "test_error"),
+                ("strategy", "peak", "seed", *names),
                 (
-                    (self.names[i], self.peaks[i, j], seed, self.validation[i, j, seed, -1],
-                     loss, self.test_error[i, j, seed])
-                    for (i, j, seed), loss in np.ndenumerate(self.test_loss)
+                    (self.names[i], self.peaks[i, j], seed,
+                     *(values[i, j, seed] for values in measured.values()))
+                    for i, j, seed in np.ndindex(self.test_loss.shape)
                 ),
             ),
             "curves.csv": _csv(
-                ("strategy", "step", "rate", "validation_loss"),
+                ("strategy", "step", "rate", names[0]),
                 (
-                    (name, part * (check + 1), self.rates(name)[part * (check + 1) - 1], loss)
+                    (name, step, self.rates(name)[step - 1], loss)
                     for name, losses in zip(self.names, medians, strict=True)
-                    for check, loss in enumerate(losses)
+                    for step, loss in zip(self.checks, losses, strict=True)
                 ),
             ),
         }  # fmt: skip
@@ -289,7 +321,7 @@ def compare(
         peaks: the highest rates of the first round, each > 0; None for the task's. A single one
             is the only one tried.
         seeds: repetitions; they differ in initialisation, batches and noise; None for the task's.
-        total_steps: optimizer steps, a multiple of 40; None for the task's.
+        total_steps: optimizer steps, a multiple of the task's parts; None for the task's.
         progress: called with the number of runs done and their total, first when the arguments are
             found to be good.
 
@@ -303,8 +335,8 @@ def compare(
         raise ValueError(f"`peaks` must be finite numbers > 0, got {list(peaks)}")
     if seeds < 1:
         raise ValueError(f"`seeds` must be >= 1, got {seeds}")
-    if total_steps < 1 or total_steps % CHECKS:
-        raise ValueError(f"`total_steps` must be a multiple of {CHECKS}, got {total_steps}")
+    if total_steps < 1 or total_steps % task.parts:
+        raise ValueError(f"`total_steps` must be a multiple of {task.parts}, got {total_steps}")
     grid = np.tile(peaks, (len(strategies), 1))
     rounds = 1 if len(peaks) == 1 else 2
     runs = grid.size * seeds
@@ -323,12 +355,11 @@ def compare(
             train,
             [strategy for row in candidates for strategy in row],
             jax.random.split(jax.random.key(0), seeds),
-            metric="test_loss",
+            metric=task.metric,
             progress=lambda done, _: report(done, before),
         )
-        metrics: Any = {
-            name: result.metrics[name].reshape(*grid.shape, *result.metrics[name].shape[1:])
-            for name in _MEASURED
+        measured: Any = {
+            name: x.reshape(*grid.shape, *x.shape[1:]) for name, x in task.measured(result).items()
         }
         return Comparison(
             task=task.summary,
@@ -336,7 +367,8 @@ def compare(
             candidates=tuple(tuple(s.schedule for s in row) for row in candidates),
             peaks=grid,
             total_steps=total_steps,
-            **metrics,
+            labels=task.labels or (result.metric, result.metric),
+            **measured,
         )
 
     first = run(grid, 0)
@@ -374,10 +406,15 @@ def _together(first: Comparison, second: Comparison) -> Comparison:
     """Two rounds as one."""
     arrays: Any = {
         name: np.concatenate([getattr(first, name), getattr(second, name)], axis=1)
-        for name in ("peaks", *_MEASURED)
+        for name in ("peaks", *MEASURED)
+        if getattr(first, name) is not None
     }
     candidates = tuple(a + b for a, b in zip(first.candidates, second.candidates, strict=True))
     return dataclasses.replace(first, candidates=candidates, **arrays)
+
+
+def _logarithm(values: np.ndarray) -> np.ndarray:
+    return np.log(np.where(values > 0, values, np.nan))
 
 
 def _or_inf(values: np.ndarray) -> np.ndarray:

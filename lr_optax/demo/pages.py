@@ -47,7 +47,10 @@ def _ranking(comparison: Comparison) -> Panel:
         if row.strategy == "constant" and np.isfinite(middle):
             spans.append(Span(middle, middle, "the constant rate", "black"))
     names = tuple(row.strategy for row in comparison.rows)
-    return Panel("test loss", "", tuple(curves), tuple(spans), "x", rows=names, height=0.25)
+    log = "x" if comparison.positive else ""
+    return Panel(
+        comparison.labels[1], "", tuple(curves), tuple(spans), log, rows=names, height=0.25
+    )
 
 
 def _curves(comparison: Comparison) -> tuple[Panel, Panel]:
@@ -56,7 +59,6 @@ def _curves(comparison: Comparison) -> tuple[Panel, Panel]:
     for place, row in enumerate(comparison.rows):
         constant = row.strategy == "constant"
         medians = np.median(validation[row.strategy], axis=0)
-        steps = np.arange(1, len(medians) + 1) * (comparison.total_steps // len(medians))
         look = {
             "name": row.strategy,
             "color": "black" if constant else charts.color(place),
@@ -64,8 +66,13 @@ def _curves(comparison: Comparison) -> tuple[Panel, Panel]:
         }
         every = comparison.rates(row.strategy)
         rates.append(Curve(np.arange(len(every)), every, form="steps", **look))
-        losses.append(Curve(steps, medians, **look))
+        losses.append(Curve(comparison.checks, medians, **look))
     return (
         Panel("step", "learning rate", tuple(rates), limits=(0, None), height=1),
-        Panel("step", "validation loss (median of seeds)", tuple(losses), log="y"),
+        Panel(
+            "step",
+            f"{comparison.labels[0]} (median of seeds)",
+            tuple(losses),
+            log="y" if comparison.positive else "",
+        ),
     )

@@ -37,14 +37,14 @@ def draw(figure: Figure, comparison: Comparison) -> None:
 
 def message(comparison: Comparison) -> str:
     """What the comparison says, in one line."""
-    first = comparison.rows[0]
+    first, loss = comparison.rows[0], comparison.labels[1]
     if first.gain.low > 0:
         low, high = first.gain.low, first.gain.high
         return (
-            f"{short(first.strategy).capitalize()} takes {first.gain.middle:.0%} off the test loss "
+            f"{short(first.strategy).capitalize()} takes {first.gain.middle:.0%} off the {loss} "
             f"of the best constant rate ({low:.0%} to {high:.0%})"
         )
-    return f"{short(first.strategy).capitalize()} has the lowest test loss, by chance or not"
+    return f"{short(first.strategy).capitalize()} has the lowest {loss}, by chance or not"
 
 
 def colour(row: Row) -> str:
@@ -55,7 +55,7 @@ def colour(row: Row) -> str:
 
 
 def gain(row: Row) -> str:
-    """How much of the constant rate's test loss is gone, as a text."""
+    """How much of the constant rate's loss is gone, as a text."""
     return "–" if row.strategy == "constant" else with_bounds(row.gain, "{:+.1%}")
 
 
@@ -92,7 +92,10 @@ def _ranked(axes: Axes, comparison: Comparison) -> None:
             axes.plot(middle, place, "|", color=colour(row), markersize=13, markeredgewidth=2.5)
         axes.annotate(gain(row), (1.02, place), xycoords=("axes fraction", "data"), va="center",
                       fontsize=9, color=colour(row), annotation_clip=False)  # fmt: skip
-    for x, text in ((1.02, "test loss gone (95 %)"), (-0.02, "strategy at its best peak")):
+    for x, text in (
+        (1.02, f"{comparison.labels[1]} gone (95 %)"),
+        (-0.02, "strategy at its best peak"),
+    ):
         axes.annotate(text, (x, 1.01), xycoords="axes fraction", fontsize=9, color="0.3",
                       ha="left" if x > 0 else "right", annotation_clip=False)  # fmt: skip
     if math.isfinite(constant.test_loss.middle):
@@ -115,8 +118,8 @@ def _ranked(axes: Axes, comparison: Comparison) -> None:
     axes.set_ylim(len(comparison.rows) - 0.4, -0.6)
     seeds = comparison.test_loss.shape[-1]
     axes.set_xlabel(
-        f"test loss: {seeds} seeds, median and middle half; dashed: the constant rate\n"
-        "blue: better than it at 95 %; grey: not told from it",
+        f"{comparison.labels[1]}: {seeds} seeds, median and middle half; dashed: the constant "
+        "rate\nblue: better than it at 95 %; grey: not told from it",
         fontsize=9,
     )
     axes.tick_params(axis="x", which="both", labelsize=9)
@@ -128,8 +131,7 @@ def _curves(figure: Figure, comparison: Comparison) -> None:
     rows = -(-len(comparison.names) // _COLUMNS)
     grid = figure.subplots(rows, _COLUMNS, squeeze=False, sharex=True, sharey=True)
     validation = dict(zip(comparison.names, comparison.at_best(comparison.validation), strict=True))
-    checks = np.arange(1, 1 + validation["constant"].shape[1])
-    x = checks * comparison.total_steps // checks[-1]
+    x = comparison.checks
     steps = np.arange(comparison.total_steps + 1)
     highest = max(comparison.rates(name).max() for name in comparison.names)
     for i, axes in enumerate(grid.flat):
@@ -146,11 +148,12 @@ def _curves(figure: Figure, comparison: Comparison) -> None:
         right.tick_params(labelsize=8, right=at_end, labelright=at_end)
         axes.set_zorder(right.get_zorder() + 1)
         axes.patch.set_visible(False)
-        axes.set_yscale("log")
+        if comparison.positive:
+            axes.set_yscale("log")
         low, middle, high = np.quantile(validation[name], (0, 0.5, 1), axis=0)
         axes.fill_between(x, low, high, color=BETTER, alpha=0.25, linewidth=0)
         axes.plot(x, middle, color=BETTER, linewidth=1.5,
-                  label="validation loss (left): median and range of seeds")  # fmt: skip
+                  label=f"{comparison.labels[0]} (left): median and range of seeds")  # fmt: skip
         axes.plot(x, np.median(validation["constant"], axis=0), color="0.35", linewidth=1,
                   linestyle="--", label="the constant rate's")  # fmt: skip
         axes.tick_params(which="both", labelsize=8)

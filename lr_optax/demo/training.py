@@ -1,18 +1,22 @@
 """A whole training run of a small task as a pure function: one protocol for every task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 
-from lr_optax import Schedule, reduce_on_plateau
+from lr_optax import Schedule, Sweep, reduce_on_plateau
 
 CHECKS = 40
 """How often in a run the validation data are evaluated; a run's length is a multiple of it."""
+MEASURED = ("validation", "scale", "test_loss", "test_error")
 _PATIENCE = 4
+_SEEDS = 6  # the fewest of which a comparison tells an interval
+_POINTS = 400  # of a history
 
 
 class Strategy(NamedTuple):
@@ -46,6 +50,21 @@ def of_schedules(train: Train) -> Callable[[Schedule, Array], Run]:
     return run
 
 
+def measured_here(result: Sweep) -> dict[str, np.ndarray]:
+    """Of what a task's runs report, what a comparison holds."""
+    return {name: result.metrics[name] for name in MEASURED}
+
+
+def measured_by_one(result: Sweep) -> dict[str, np.ndarray]:
+    """The same where runs report one metric, a number or a history, which decides all."""
+    values = result.metrics[result.metric].astype(np.float64)
+    history = values.reshape(*values.shape[:2], -1)
+    length = history.shape[-1]
+    some = np.linspace(length / min(length, _POINTS), length, min(length, _POINTS)).astype(int) - 1
+    scale = np.ones_like(history[..., :1])
+    return {"validation": history[..., some], "scale": scale, "test_loss": history[..., -1]}
+
+
 class Task(NamedTuple):
     """A small real problem, and what suits it.
 
@@ -56,7 +75,11 @@ class Task(NamedTuple):
         trainer: ``(data, total_steps) -> train``, with ``train(strategy, key) -> Run`` pure.
         peaks: rates around the best, half a decade apart or so.
         seeds: how many repetitions tell strategies apart.
-        total_steps: how long a run is; a multiple of ``CHECKS``.
+        total_steps: how long a run is.
+        parts: of which the length of a run is a multiple.
+        metric: the one that ranks; None where runs report only one.
+        measured: what a comparison holds, from the runs' metrics.
+        labels: what its two losses are, along the run and at its end; None for the metric's name.
     """
 
     name: str
@@ -66,6 +89,38 @@ class Task(NamedTuple):
     peaks: tuple[float, ...]
     seeds: int
     total_steps: int
+    parts: int = CHECKS
+    metric: str | None = "test_loss"
+    measured: Callable[[Sweep], dict[str, np.ndarray]] = measured_here
+    labels: tuple[str, str] | None = ("validation loss", "test loss")
+
+
+def task_of(
+    train: Callable[[Schedule, Array], Any],
+    name: str,
+    *,
+    metric: str | None,
+    peaks: Sequence[float],
+    total_steps: int,
+) -> Task:
+    """A task of a user's own.
+
+    Args:
+        train: a pure function ``(schedule, key) -> metrics``.
+        name: what to call it.
+        metric: which one decides, > 0 and lower is better, of a history its last value; None where
+            there is only one.
+        peaks: rates around the best.
+        total_steps: the length of its runs.
+    """
+
+    def trainer(_: None, __: int) -> Any:
+        return lambda strategy, key: train(strategy.schedule, key)
+
+    return Task(
+        name, name, lambda: None, trainer, tuple(peaks), _SEEDS, total_steps,
+        parts=1, metric=metric, measured=measured_by_one, labels=None,
+    )  # fmt: skip
 
 
 def training_of(

@@ -7,6 +7,7 @@ import typer
 
 from lr_optax.cli.reading import Imports, import_modules, read
 from lr_optax.cli.results import Page, check_page, page
+from lr_optax.cli.tasks import Metric, TaskName, own
 from lr_optax.cli.terminal import console
 from lr_optax.cli.writing import check_folder, write
 
@@ -15,6 +16,7 @@ EXAMPLES = (
     "lr-optax compare --task text --report text.html",
     'lr-optax compare --schedule "one_cycle(0.1, total_steps=2000, warmup_steps=600)"',
     "lr-optax compare --total-steps 400 --seeds 2 --peaks 0.02,0.1",
+    "lr-optax compare --task my_task:train --metric loss --total-steps 800 --peaks 0.01,0.1,1.0",
 )
 
 
@@ -23,9 +25,8 @@ def command(
     out: Annotated[
         Path, typer.Option(help="The folder for the picture, the result as JSON, and CSV files.")
     ] = Path("results"),
-    task: Annotated[
-        str, typer.Option(help="What to train: digits, or text (a small language model).")
-    ] = "digits",
+    task: TaskName = "digits",
+    metric: Metric = None,
     report: Page = None,
     schedule: Annotated[
         list[str] | None,
@@ -36,7 +37,7 @@ def command(
         typer.Option(
             min=1,
             max=2**31 - 1,
-            help="Optimizer steps, a multiple of 40.",
+            help="Optimizer steps, a multiple of 40 for a task from here.",
             show_default="what suits the task",
         ),
     ] = None,
@@ -58,10 +59,11 @@ def command(
     ] = None,
     imports: Imports = None,
 ) -> None:
-    """Train a Flax model under every root strategy, and report.
+    """Train a model under every root strategy, and report.
 
     For every strategy the peak rate with the best validation loss is chosen, and the test loss at
-    that peak is reported. All strategies get the same first peaks and seeds.
+    that peak is reported. All strategies get the same first peaks and seeds. A function of yours
+    has one metric for both, needs --total-steps and --peaks, and no plateau.
     """
     rates = None if peaks is None else _numbers(peaks)
     import_modules(imports)
@@ -74,13 +76,25 @@ def command(
     from lr_optax.demo import comparison
     from lr_optax.demo.pages import sections
     from lr_optax.demo.picture import message
+    from lr_optax.demo.training import task_of
     from lr_optax.inspection.checks import check
     from lr_optax.inspection.plots import rendered
 
-    if task not in comparison.TASKS:
-        raise ValueError(f"--task is one of {', '.join(comparison.TASKS)}, got {task!r}")
-    chosen = comparison.TASKS[task]
-    strategies = comparison.ROOTS | {t: comparison.shaped_like(s) for t, s in added.items()}
+    roots = comparison.ROOTS
+    if task in comparison.TASKS:
+        chosen = comparison.TASKS[task]
+        if metric is not None:
+            raise ValueError(f"--metric is for a function of yours, got it with --task {task}")
+    else:
+        train = own(task)
+        if total_steps is None or rates is None:
+            raise ValueError(
+                f"--task {task} needs --total-steps, the length of its runs, and --peaks, such as "
+                "0.01,0.03,0.1 (`lr-optax find` looks for them)"
+            )
+        roots = {name: build for name, build in roots.items() if name != "plateau"}
+        chosen = task_of(train, task, metric=metric, peaks=rates, total_steps=total_steps)
+    strategies = roots | {t: comparison.shaped_like(s) for t, s in added.items()}
     length = total_steps or chosen.total_steps
     columns = (
         TextColumn("{task.description}"),

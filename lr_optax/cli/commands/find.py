@@ -7,6 +7,7 @@ import typer
 
 from lr_optax.cli.reading import Imports, import_modules, read
 from lr_optax.cli.results import Page, check_page, page
+from lr_optax.cli.tasks import Metric, TaskName, own
 from lr_optax.cli.terminal import console
 from lr_optax.cli.writing import check_folder, write
 
@@ -25,14 +26,7 @@ EXAMPLES = (
 
 def command(
     context: typer.Context,
-    task: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="What to train: digits, text, or MODULE:FUNCTION of yours, a pure function "
-            "train(schedule, key) -> metrics whose metric is a history of losses.",
-        ),
-    ] = "digits",
+    task: TaskName = "digits",
     schedule: Annotated[
         str | None,
         typer.Option(
@@ -46,9 +40,7 @@ def command(
         int, typer.Option(min=1, max=2**31 - 1, help="The length of the task's runs.")
     ] = 1000,
     seeds: Annotated[int, typer.Option(min=1, help="Runs for every rate.")] = 4,
-    metric: Annotated[
-        str | None, typer.Option(help="Which metric decides, if there are several.")
-    ] = None,
+    metric: Metric = None,
     out: Annotated[
         Path | None, typer.Option(help="A folder for both results, as JSON, CSV and pictures.")
     ] = None,
@@ -59,7 +51,8 @@ def command(
 
     The range test lets the rate climb through one run and reads off its loss between which rates
     the best should lie. There the search trains whole runs under the schedule, a grid of peaks
-    first and then around the best. Where the loss never falls, all rates are searched.
+    first and then around the best. Where the loss never falls, all rates are searched. The metric
+    of a function of yours is its training loss at every step, or at the last of every so many.
     """
     import_modules(imports)
     shapes = read([schedule] if schedule else [f"cosine_decay(1.0, decay_steps={total_steps})"])
@@ -76,7 +69,7 @@ def command(
     if task in TASKS:
         train, climbing, final = _small(TASKS[task], total_steps), "loss", "validation"
     else:
-        train, climbing, final = _own(task), metric, metric
+        train, climbing, final = own(task), metric, metric
     (shape,) = shapes.values()
     highest = float(tabulate(shape, total_steps).values.max())
     if highest <= 0:
@@ -124,19 +117,6 @@ def _small(task: "Task", total_steps: int) -> "Callable[[Schedule, Any], Any]":
     if total_steps % CHECKS:
         raise ValueError(f"--total-steps must be a multiple of {CHECKS}, got {total_steps}")
     return of_schedules(task.trainer(task.load(), total_steps))
-
-
-def _own(task: str) -> "Callable[[Schedule, Any], Any]":
-    from importlib import import_module
-
-    module, _, function = task.partition(":")
-    if not function:
-        raise ValueError(f"--task takes digits, text, or MODULE:FUNCTION of yours, got {task!r}")
-    import_modules([module])
-    train = getattr(import_module(module), function, None)
-    if not callable(train):
-        raise ValueError(f"--task {task}: {module} has no function {function!r}")
-    return train
 
 
 def _say(name: str, result: "Result", out: Path | None) -> None:
