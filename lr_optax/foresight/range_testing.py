@@ -157,6 +157,10 @@ class RangeTest(Result):
 
         Between them lie nine tenths of the fall: where the loss has begun to fall, by a twentieth
         of it, and where it has as good as stopped, after nineteen twentieths.
+
+        Smith's ramp is linear. An exponential one stays long at low rates, so that the lowest comes
+        out lower. A linear one up to the end of ``search_range`` is for the lowest; the highest is
+        better found by :func:`~lr_optax.tune`.
         """
         return _median([f.begins for f in self.falls]), _median([f.stops for f in self.falls])
 
@@ -199,8 +203,8 @@ class RangeTest(Result):
             )
         if falling:
             notes.append(
-                f"in {falling} of {seeds} runs the loss did not rise again: the best rates may lie "
-                f"above {self.rates[-1]:.3g}, so raise `max_value`"
+                f"in {falling} of {seeds} runs the loss did not rise again by half of its fall: "
+                f"the best rates may lie above {self.rates[-1]:.3g}, so raise `max_value`"
             )
         if level:
             notes.append(f"in {level} of {seeds} runs the loss never fell")
