@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from lr_optax import constant, linear
 from lr_optax.cli.app import app
-from lr_optax.demo import digits
+from lr_optax.demo import digits, picture
 from lr_optax.demo.comparison import Comparison, compare
 from lr_optax.demo.training import CHECKS, Run, Strategy
 from lr_optax.foresight.pairing import shift
@@ -91,6 +91,8 @@ def test_lost_runs_rank_last_and_are_told():
     assert result.rows[-1].strategy == "lost"
     assert any("no number" in note and "lost" in note for note in result.notes())
     result.plot()
+    nothing = made({name: np.full(SEEDS, np.nan) for name in ("constant", "lost")})
+    assert picture.message(nothing) == "Every strategy's test loss is no number"
 
 
 def test_it_reads_itself(tmp_path):

@@ -19,6 +19,7 @@ from lr_optax.cli.app import app
 from lr_optax.cli.failures import one_line
 from lr_optax.demo import comparison
 from lr_optax.inspection import pages
+from lr_optax.inspection.charts import Curve, Panel
 
 pytest.importorskip("plotly", reason="the report needs Plotly: pip install lr_optax[report]")
 HOSTILE = "</script><script>document.title = 'broken'</script><b>"
@@ -158,3 +159,14 @@ def test_a_browser_without_a_network_shows_tables_and_pictures(name, written, br
         tab.wait_for_timeout(600)
         assert pictures[1].locator(".scatterlayer .trace").count() == curves[1] - 2
     tab.context.close()
+
+
+def test_a_level_rate_is_drawn_at_its_height(browser, tmp_path):
+    panel = Panel("step", "rate", (Curve([0, 9], [2e-4, 2e-4]),), limits=(0, None))
+    path = tmp_path / "level.html"
+    path.write_text(pages.page("level", [pages.Section("", panels=[panel])], "none"), "utf-8")
+    tab = browser.new_page()
+    tab.goto(path.as_uri())
+    low, high = tab.evaluate("document.querySelector('.js-plotly-plot').layout.yaxis.range")
+    assert low == 0
+    assert 2e-4 <= high < 4e-4

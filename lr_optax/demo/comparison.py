@@ -209,7 +209,7 @@ class Comparison(Result):
             (
                 row.strategy,
                 f"{row.peak:g}{' (edge)' * row.at_edge}",
-                picture.with_bounds(row.test_loss, "{:.4f}"),
+                picture.with_bounds(row.test_loss, "{:#.4g}"),
                 None if row.test_error is None else f"{row.test_error:.2%}",
                 picture.gain(row),
             )

@@ -38,6 +38,8 @@ def draw(figure: Figure, comparison: Comparison) -> None:
 def message(comparison: Comparison) -> str:
     """What the comparison says, in one line."""
     first, loss = comparison.rows[0], comparison.labels[1]
+    if not math.isfinite(first.test_loss.middle):
+        return f"Every strategy's {loss} is no number"
     if first.gain.low > 0:
         low, high = first.gain.low, first.gain.high
         return (

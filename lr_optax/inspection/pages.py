@@ -257,6 +257,8 @@ def _heights(panel: Panel) -> dict[str, Any]:
     if "y" in panel.log:
         ends = [None if end is None else float(np.log10(end)) for end in panel.limits or ()]
         return {"type": "log", "range": ends or None}
+    if panel.limits == (0, None):
+        return {"rangemode": "tozero"}
     return {"range": panel.limits}
 
 

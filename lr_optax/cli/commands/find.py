@@ -96,12 +96,12 @@ def command(
         metric=metric or final,
     )
     _say("tune", found, out)
-    title = f"A good peak rate is {found.best['peak']:.3g}"
-    if found.schedule is None:
-        title = "Every run of the search diverged"
+    title, text = "Every run of the search diverged", ""
+    if found.schedule is not None:
+        title, text = f"A good peak rate is {found.best['peak']:.3g}", code(repr(found.schedule))
     sections = (
         found.section("The search"),
-        Section("", code(repr(found.schedule))),
+        Section("", text),
         ranges.section("The range test"),
     )
     write(page(report, title, sections, context, schedule=next(iter(shapes))))
