@@ -20,6 +20,12 @@ def test_figures(name):
     assert_agrees(getattr(lr_deepspeed, name), FIGURES[name])
 
 
+def test_defaults_of_the_range_test():
+    """As DeepSpeed documents them: a rate of 0.001, which grows by as much in 2000 steps."""
+    rates = lr_deepspeed.LRRangeTest()(np.array([0, 2000, 5000]))
+    np.testing.assert_allclose(rates, [0.001, 0.002, 0.0035], rtol=1e-6)
+
+
 def test_live_over_other_arguments():
     reason = "deepspeed and torch are not installed; their figures are compared above"
     pytest.importorskip("torch", reason=reason)

@@ -15,6 +15,7 @@ from figures.agreement import assert_agrees, read
 
 from lr_optax import constant, from_dict, observe, parse, to_dict
 from lr_optax.compat import timm as lr_timm
+from lr_optax.compat.timm.formulas import timm_cosine, timm_poly, timm_tanh, timm_wsd
 
 FIGURES = read("timm")
 
@@ -38,6 +39,24 @@ def test_figures_of_how_long_to_train():
     for case in [case for group in FIGURES.values() for case in group if "epochs" in case]:
         _, epochs = lr_timm.create_scheduler_v2(**case["args"])
         assert epochs == case["epochs"]
+
+
+def test_cycles_that_grow_train_as_long_as_all_of_them():
+    args = {"sched": "cosine", "num_epochs": 10, "cycle_limit": 3, "cooldown_epochs": 0}
+    assert lr_timm.create_scheduler_v2(0.1, **args, cycle_mul=2)[1] == 10 + 20 + 40
+    assert lr_timm.create_scheduler_v2(0.1, **args)[1] == 10 + 10 + 10
+
+
+def test_a_cycle_by_default():
+    for make in (timm_cosine, timm_poly, timm_tanh):
+        assert make(0.1, t_initial=16)(np.array([16, 40])).max() < 1e-6
+
+
+def test_the_stable_phase_falls_by_a_clock_of_less_than_a_step():
+    s = timm_wsd(
+        0.1, t_initial=100, decay_t=10, stable_fn="power", stable_power=2, stable_timescale=0.5
+    )
+    np.testing.assert_allclose(s(np.array([0, 1, 4])), [0.1, 0.1 / 9, 0.1 / 81], rtol=1e-6)
 
 
 @pytest.fixture

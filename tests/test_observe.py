@@ -267,7 +267,9 @@ def test_metrics_beyond_32_bits_do_not_wrap(value):
     assert state.scale == 1
 
 
-@pytest.mark.parametrize(("mode", "value"), [("max", 10**400), ("min", -(10**400))])
+@pytest.mark.parametrize(
+    ("mode", "value"), [("max", 10**400), ("min", -(10**400))], ids=["max", "min"]
+)
 def test_metrics_beyond_any_float_are_infinite(mode, value):
     state = observe(reduce_on_plateau(mode=mode).init(PARAMS), value)
     assert state.best == (np.inf if value > 0 else -np.inf)

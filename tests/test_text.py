@@ -54,6 +54,7 @@ def test_text_and_data_give_the_same_schedule_back(s):
             "`dtype` must be the name of a number's type",
         ),
         ("constant(array([0.1]))", "dtype"),
+        ("constant(array([0.1], dtype='real'))", "`dtype` must be the name of a number's type"),
         ("constant(array([0.1], dtype=None))", "`dtype` must be the name of a number's type"),
         ("constant(array([1e39], dtype='float32'))", "must be a finite number"),
         ("constant(array([0.1], dtype='float128'))", "an array of real numbers, got one of float"),

@@ -135,6 +135,13 @@ def test_one_cycle_with_three_phases_as_in_torch():
     np.testing.assert_allclose(s(np.arange(10)), torch, rtol=1e-5, atol=6e-7)
 
 
+def test_one_cycle_without_a_warm_up_starts_at_the_peak():
+    s = one_cycle(1.0, total_steps=8, warmup_steps=0, shape="linear", final_div_factor=0.04)
+    np.testing.assert_array_equal(s(np.array([0, 4, 8])), [1, 1, 1])
+    s = one_cycle(1.0, total_steps=8, warmup_steps=0)
+    np.testing.assert_allclose(s(np.array([0, 8])), [1, 4e-6], rtol=1e-6)
+
+
 def test_one_cycle_as_in_fastai():
     """fit_one_cycle(lr_max, div=25, div_final=1e5, pct_start=.25) ends at lr_max/div_final."""
     s = one_cycle(0.5, total_steps=100, warmup_steps=25, final_div_factor=1e5 / 25)

@@ -251,7 +251,7 @@ def PolynomialLR(base_lr: Rate, total_iters: Span = 5, power: Positive = 1.0) ->
     last = math.floor(cast(float, total_iters))
     reached = base_lr * (1 - last / total_iters) ** power
     curve = leg(base_lr, end_value=0.0, end=total_iters, power=power)
-    return join((curve, constant(reached)), boundaries=(last + 1,))
+    return join((curve, constant(reached)), boundaries=(last,))
 
 
 @validated
