@@ -164,6 +164,15 @@ def test_optax_passes_its_own_tests_of_odd_arguments_with_these(monkeypatch):
     assert result.failures + result.errors == []
 
 
+def test_a_boundary_at_step_0_acts_at_once():
+    scales = {0: 0.5, 3: 0.5}
+    steps = np.arange(6)
+    with jax.numpy_dtype_promotion("standard"):
+        theirs = [optax.piecewise_constant_schedule(1.0, scales)(t) for t in steps]
+    ours = lr_optax_names.piecewise_constant_schedule(1.0, scales)(steps)
+    np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("length", [41, 250, 469 * 5, 1000])
 def test_ends_are_exact_when_compiled(length):
     made = {

@@ -50,6 +50,8 @@ def test_cycles_that_grow_train_as_long_as_all_of_them():
 def test_a_cycle_by_default():
     for make in (timm_cosine, timm_poly, timm_tanh):
         assert make(0.1, t_initial=16)(np.array([16, 40])).max() < 1e-6
+        both = make(0.1, t_initial=16, cycle_limit=2)
+        assert both(16) == both(0)
 
 
 def test_the_stable_phase_falls_by_a_clock_of_less_than_a_step():

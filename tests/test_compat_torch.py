@@ -239,6 +239,15 @@ def test_cosine_wave_against_its_formula(half_period, known):
     np.testing.assert_allclose(s(steps), expected, rtol=2e-6 if known else 1e-4)
 
 
+@pytest.mark.parametrize("half_period", [7, 7.3])
+@pytest.mark.parametrize("ahead", [1, 0.25, 1e6 + 0.5])
+def test_cosine_wave_that_began_before_step_0(half_period, ahead):
+    s = parse(f"compat.cosine_wave(0.1, half_period={half_period}, ahead={ahead})")
+    turns = [math.fmod(t + ahead, 2 * half_period) / half_period for t in range(30)]
+    expected = 0.1 * np.cos(np.array(turns) * math.pi / 2) ** 2
+    np.testing.assert_allclose(s(np.arange(30)), expected, rtol=1e-5, atol=1e-9)
+
+
 @pytest.mark.parametrize("name", ["StepLR", "OneCycleLR", "CyclicLR", "ReduceLROnPlateau"])
 def test_errors_name_the_library_s_argument(name):
     with pytest.raises(ValueError, match=rf"{name}: `.*_?lr` must be a finite number"):

@@ -1,5 +1,6 @@
 """Transformers' schedules, by its own figures: see figures/make_transformers.py."""
 
+import jax
 import numpy as np
 import optax
 import pytest
@@ -8,7 +9,7 @@ from figures.agreement import assert_agrees, read
 
 from lr_optax import parse
 from lr_optax.compat import transformers as lr_transformers
-from lr_optax.compat.transformers import get_scheduler
+from lr_optax.compat.transformers import get_scheduler, transformers_cosine_restarts
 
 FIGURES = read("transformers")
 
@@ -73,6 +74,13 @@ def test_restarts_begin_on_time():
         starts = [k * length // cycles for k in range(cycles) if k * length % cycles == 0]
         np.testing.assert_array_equal(s(np.array(starts)), 1)  # there: 0 at step 8 of the first
         assert s(length) == 0
+
+
+def test_restarts_may_be_traced():
+    s = transformers_cosine_restarts(1.0, decay_steps=30, num_cycles=3)
+    steps = np.arange(31)
+    traced = jax.jit(lambda cycles: s.replace(num_cycles=cycles)(steps))(3)
+    np.testing.assert_allclose(traced, s(steps), rtol=1e-5, atol=1e-7)
 
 
 def test_restarts_in_a_very_long_run():

@@ -100,6 +100,10 @@ ERRORS = {
         lambda: exponential_decay(0.1, decay_rate=0.5, decay_steps=9, end_value=0.2),
         "`end_value` must lie where the rate goes",
     ),
+    "end on the wrong side of growth": (
+        lambda: exponential_decay(0.1, decay_rate=1.5, decay_steps=9, end_value=0.05),
+        "`end_value` must lie where the rate goes",
+    ),
     "step of text": (lambda: cosine()("7"), "a step must be a real number"),
     "step of truth": (lambda: cosine()(np.array([True])), "a step must be a real number"),
 }
