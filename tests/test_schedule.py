@@ -38,6 +38,15 @@ def sawtooth(step: Array, init_value: Rate, *, period: Period, floor: Positive =
     return init_value * (1 - floor * ((step % period) / period))
 
 
+def test_by_default_rates_fall_to_zero_and_phases_have_no_length():
+    nothing = {"end_value", "min_value", "cooldown_steps", "warmup_steps", "rewarmup_steps"}
+    for name, make in lr_optax.catalogue().items():
+        for parameter in inspect.signature(make).parameters.values():
+            if parameter.name in nothing and parameter.default not in (parameter.empty, None):
+                lowest = 0.85 if name == "one_cycle_momentum" else 0
+                assert parameter.default == lowest, (name, parameter)
+
+
 def test_factory_keeps_signature_and_docstring():
     assert list(inspect.signature(step_decay).parameters) == [
         "init_value",
