@@ -303,7 +303,7 @@ def test_is_saved_and_drawn_and_read_back(tmp_path):
     result.save(tmp_path / "sweep.csv")
     assert (tmp_path / "sweep.csv").read_text().count("\n") == 1 + len(MIXED)
     result.plot(tmp_path / "sweep.png")
-    assert "<table>" in result._repr_html_()
+    assert "<table>" in result.section().body
     assert parse(result.texts[0]) == MIXED[0]
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,14 +21,14 @@ from lr_optax.foresight.lanes import Lanes
 from lr_optax.foresight.pairing import Difference, paired
 from lr_optax.foresight.results import Result, Table
 from lr_optax.foresight.stacking import names_of, stack
-from lr_optax.inspection import rankings
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from lr_optax.inspection import charts
+from lr_optax.inspection.charts import GREY, Curve, Panel, Span
 
 Candidate = TypeVar("Candidate")
 Mode = Literal["min", "max"]
 Progress = Callable[[int, int], None] | bool
+_ROWS = 20  # of a picture
+_CURVES = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,15 +211,47 @@ class Sweep(Result):
             )
         return tuple(notes)
 
-    def draw(self, figure: "Figure") -> None:
+    @property
+    def size(self) -> tuple[float, float]:
+        """Of its picture, in inches."""
+        return 8, 1.5 + 0.35 * min(len(self.names), _ROWS) + 3 * self._histories
+
+    def panels(self) -> Sequence[Panel]:
         """Every seed as a dot, best candidate on top; where the metric is a history, its median."""
-        rankings.draw(
-            figure,
-            self.metric,
-            [(self.names[i], self.metrics[self.metric][i]) for i in self.ranking],
-            [self.values[i] for i in self.ranking],
-            None if self.baseline is None else self.ranking.index(self.baseline),
-        )
+        shown = self.ranking[:_ROWS]
+        colors = [charts.color(n) if n < _CURVES else GREY for n in range(len(shown))]
+        rows, dots, histories, spans = [], [], [], []
+        for place, (i, color) in enumerate(zip(shown, colors, strict=True)):
+            known = self.values[i][np.isfinite(self.values[i])]
+            lost = len(self.values[i]) - len(known)
+            rows.append(self.names[i] + f" ({lost} without a value)" * (lost > 0))
+            dots.append(Curve(known, np.full(len(known), place), color=color, form="dots"))
+            if len(known):
+                dots.append(Curve([known.mean()], [place], color=color, form="bars"))
+            runs = self.metrics[self.metric][i]
+            if self._histories and place < _CURVES and len(known):
+                runs = runs[np.isfinite(runs[:, -1])]
+                x, middle = np.arange(1, runs.shape[1] + 1), np.median(runs, axis=0)
+                band = runs.min(axis=0), runs.max(axis=0)
+                histories.append(Curve(x, middle, self.names[i], color, band=band))
+        if self.baseline is not None and np.isfinite(self.values[self.baseline]).any():
+            mean = _mean(self.values[self.baseline])
+            spans.append(Span(mean, mean, "baseline", GREY))
+        everything = self.values[np.isfinite(self.values)]
+        wide = len(everything) and 0 < 30 * everything.min() < everything.max()
+        few = "" if len(shown) == len(self.names) else f", best {len(shown)} of {len(self.names)}"
+        words = f"{self.metric}: seeds and mean{few}"
+        ranked = Panel(words, "", tuple(dots), tuple(spans), "x" if wide else "",
+                       rows=tuple(rows), height=0.12 * len(shown) + 0.3)  # fmt: skip
+        if not self._histories:
+            return (ranked,)
+        said = f"{self.metric}: median and range of seeds"
+        return ranked, Panel("entry of the history", said, tuple(histories), height=1)
+
+    @property
+    def _histories(self) -> bool:
+        """Whether the metric is a history of several entries."""
+        return self.metrics[self.metric].ndim == 3 and self.metrics[self.metric].shape[2] > 1
 
 
 @validated

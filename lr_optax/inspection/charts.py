@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 PALETTE = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf")
 GREY = "#999999"
 _FORMS = {"line": "-", "dashes": "--", "steps": "-", "dots": ".", "discs": "o", "bars": "|"}
+_SIZES = {"dots": 5, "discs": 7, "bars": 13}
 
 
 class Curve(NamedTuple):
@@ -130,7 +131,8 @@ def _fill(axes: Axes, panel: Panel, told: set[str]) -> None:
         told.add(curve.name)
         axes.plot(curve.x, curve.y, _FORMS[curve.form], color=curve.color, label=label,
                   drawstyle="steps-post" if curve.form == "steps" else "default",
-                  markersize=3 if curve.form == "dots" else 6)  # fmt: skip
+                  markersize=_SIZES.get(curve.form),
+                  markeredgewidth=2 if curve.form == "bars" else 0)  # fmt: skip
         if curve.band:
             axes.fill_between(curve.x, *curve.band, color=curve.color, alpha=0.2, linewidth=0)
     for span in panel.spans:
