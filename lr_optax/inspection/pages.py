@@ -178,6 +178,7 @@ def _figure(panels: Sequence[Panel]) -> Any:
         figure.update_xaxes(
             title=_lines(panel.x) if bottom else None,
             type="log" if "x" in panel.log else "linear",
+            dtick=1 if "x" in panel.log and _decades(panel) > 2.5 else None,
             row=row,
             col=1,
         )
@@ -268,6 +269,12 @@ def _lines(text: str) -> str:
 
 def _row_height(name: str) -> int:
     return 34 if len(name) <= _WIDE else 46
+
+
+def _decades(panel: Panel) -> float:
+    x = np.concatenate([_finite(curve.x) for curve in panel.curves])
+    x = x[x > 0]
+    return float(np.log10(x.max() / x.min())) if len(x) else 0.0
 
 
 def _finite(values: Any) -> np.ndarray:
