@@ -1,6 +1,6 @@
 """Exact under jit with constant hyperparameters: where XLA's rewriting breaks other libraries.
 
-Many horizons are compiled into one function, each as a constant of its own.
+Many horizons are compiled into one program, each as a constant of its own.
 """
 
 import math
@@ -35,13 +35,23 @@ EVERY = range(1, 5001)
 
 
 def compiled(make, horizons, steps):
-    """Rates at ``steps(T)`` for each constant T, all in programs of 250 horizons each."""
-    rates = []
-    for start in range(0, len(horizons), 250):
-        some = horizons[start : start + 250]
-        program = jax.jit(lambda ts, some=some: [make(T)(t) for T, t in zip(some, ts, strict=True)])
-        rates += program([jnp.asarray(steps(T), jnp.int32) for T in some])
-    return np.asarray(rates)
+    """Rates at ``steps(T)`` for each constant T, in kernels of 25 horizons each.
+
+    A row of a kernel's table for each horizon: XLA takes most of its time for each kernel, and
+    rounds in one of many horizons as in that of a single one.
+    """
+    table = np.array([steps(T) for T in horizons], np.int32)
+    kernels = [slice(start, start + 25) for start in range(0, len(horizons), 25)]
+
+    def rates(table, some):
+        row = jax.lax.broadcasted_iota(jnp.int32, table.shape, 0)
+        return jax.lax.select_n(row, *[make(T)(table) for T in some])
+
+    found = []
+    for few in (kernels[start : start + 10] for start in range(0, len(kernels), 10)):
+        program = jax.jit(lambda ts, few=few: [rates(ts[at], horizons[at]) for at in few])
+        found += program(table)
+    return np.concatenate(found)
 
 
 DECAYS = {
