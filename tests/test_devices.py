@@ -1,5 +1,6 @@
 """The same run on one device, on eight, and on two processes with two each."""
 
+import functools
 import json
 import os
 import socket
@@ -55,6 +56,7 @@ def free_port():
         return listener.getsockname()[1]
 
 
+@functools.cache
 def one_device():
     (seen,) = results(start(1, "one"))
     ((expected,),) = seen.values()
