@@ -1,6 +1,7 @@
 """PyTorch's schedulers, by its own figures: see figures/make_torch.py."""
 
 import math
+from functools import partial
 from inspect import signature
 
 import jax
@@ -237,6 +238,15 @@ def test_cosine_wave_against_its_formula(half_period, known):
     expected = 0.02 + 0.08 * np.cos(np.array(turns) * math.pi / 2) ** 2
     s = s if known else jax.tree.map(jnp.asarray, s)
     np.testing.assert_allclose(s(steps), expected, rtol=2e-6 if known else 1e-4)
+
+
+def test_without_gamma_the_range_of_a_cycle_is_kept():
+    steps = np.arange(20)
+    for make in (lr_torch.torch_cyclic_momentum, partial(lr_torch.CyclicLR, 0.1, 1.0)):
+        kept, same = (
+            make(step_size_up=4, mode=mode)(steps) for mode in ("exp_range", "triangular")
+        )
+        np.testing.assert_allclose(kept, same, rtol=1e-6)
 
 
 @pytest.mark.parametrize("half_period", [7, 7.3])

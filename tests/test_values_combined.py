@@ -179,6 +179,14 @@ def test_stretched_parts_still_fit_and_periods_last_a_step():
         stretch(whole, float("inf"))
 
 
+def test_parts_of_a_join_run_from_their_own_step_0():
+    rise = linear(0.0, end_value=1.0, transition_steps=10)
+    fall = linear(1.0, end_value=0.5, transition_steps=10)
+    s, steps = join((rise, fall), boundaries=(10,)), np.arange(10)
+    np.testing.assert_array_equal(s(steps), rise(steps))
+    np.testing.assert_array_equal(s(steps + 10), fall(steps))
+
+
 def test_a_table_of_a_single_step():
     s = tabulate(linear(0.1, end_value=0.0, transition_steps=2), 1)
     np.testing.assert_array_equal(s(np.arange(3)), np.float32(0.1))
