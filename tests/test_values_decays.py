@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import mpf
 
-from lr_optax import linear_cosine_decay, parse, polynomial_cycles, silver, tanh_decay
+from lr_optax import (
+    linear_cosine_decay,
+    multistep_decay,
+    parse,
+    polynomial_cycles,
+    silver,
+    tanh_decay,
+)
 from lr_optax._core.steps import _hash
 
 SHAPES = {
@@ -224,6 +231,13 @@ def test_noise_is_normal_and_depends_on_seed_and_step_alone():
     assert abs(neighbours) < 0.02
     np.testing.assert_array_equal(noisy(0)(steps[::-1])[::-1], noisy(0)(steps))
     assert noisy(0)(7) == noisy(0)(steps)[7]
+
+
+def test_of_a_multistep_decay_the_factor_alone_may_be_traced():
+    def rate(factor):
+        return multistep_decay(0.1, decay_rate=factor, boundaries=(3, 9))(10)
+
+    np.testing.assert_allclose(jax.vmap(rate)(jnp.array([0.5, 0.1])), [0.025, 0.001], rtol=1e-6)
 
 
 def test_the_hash_behind_the_noise_is_that_of_murmurhash3():
