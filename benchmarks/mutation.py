@@ -264,7 +264,7 @@ def rounds(mutant: Mutant, *, wide: bool) -> list[list[str]]:
     near = next(tests for start, tests in NEAR.items() if inner.startswith(start))
     quick = {"_core": "lr_optax/schedules", "compat": "lr_optax/compat"}.get(mutant.room())
     foundation = [quick] if quick and inner.split("/")[-1] in FOUNDATIONS else []
-    asked = [[mutant.file, *foundation, *paths(near)]]
+    asked = [[*paths(near), mutant.file, *foundation]]
     if wide and mutant.room() == "schedules":
         asked.append([*paths(GENERIC), "-k", mutant.function])
     if wide:
