@@ -185,7 +185,7 @@ def test_finished_batches_survive_an_interruption():
 
 def test_ctrl_c_is_heard_while_a_batch_runs():
     def long(schedule, key):
-        return jax.lax.fori_loop(0, 300_000, lambda t, x: jnp.sin(x + schedule(t)), 0.0)
+        return jax.lax.fori_loop(0, 3_000_000, lambda t, x: jnp.sin(x + schedule(t)), 0.0)
 
     def interrupt(done, total):
         if done == 1:
