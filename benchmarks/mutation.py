@@ -448,8 +448,10 @@ def main() -> None:
     import optax  # noqa: F401, PLC0415
     import pytest  # noqa: F401, PLC0415
 
+    # Tests first: a module that registers a type cannot be a doctest before its package is there.
     asked = sorted(
-        {arg for m in todo for args in rounds(m, wide=again) for arg in args if "/" in arg}
+        {arg for m in todo for args in rounds(m, wide=again) for arg in args if "/" in arg},
+        reverse=True,
     )
     if asked and (failed := ask(folder, asked, limit=math.inf)):
         sys.exit(f"{failed} fails without a mutant")
