@@ -133,7 +133,7 @@ def optimize_schedule(
         >>> found = optimize_schedule(
         ...     lambda rates: sum(bound_terms(rates)), 100, 0.1, knots=4)
         >>> print(*(f"{rate:.2f}" for rate in found.schedule.values))
-        0.10 0.08 0.05 0.02 0.00
+        0.10 0.07 0.05 0.02 0.00
 
     When to use it:
         After ``fit_loss_law``, at the horizon of the long run. Optima are flat: if the nearest
