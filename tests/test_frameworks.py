@@ -94,3 +94,16 @@ def test_plateau_of_an_accuracy_warms_up_and_is_cut():
     rates = [float(line.split()[-1]) for line in run("plateau").splitlines()]
     assert len(rates) == 20
     assert rates[0] < rates[1] == 0.05 > rates[-1]
+
+
+# What they print is tested above, or in a file of their own.
+TESTED = {
+    *("equinox_module", "flax_linen", "flax_nnx", "log_tensorboard", "plain_functions", "plateau"),
+    *("sweep_with_optuna", "sweep_with_ray", "training_runs"),
+}
+
+
+@pytest.mark.parametrize("name", sorted({path.stem for path in EXAMPLES.glob("*.py")} - TESTED))
+def test_every_other_example_runs(name):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    run(name)
