@@ -30,6 +30,7 @@ def test_a_function_of_a_file_elsewhere(tmp_path, monkeypatch):
     (tmp_path / "elsewhere.py").write_text(TRAIN)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "elsewhere", raising=False)  # another test's
     shape = "linear(2.0, end_value=0.0, transition_steps=200)"
     done = run("--task", "elsewhere:train", "--metric", "loss", "--total-steps", 200,
                "--schedule", shape, "--out", "out")  # fmt: skip

@@ -189,6 +189,7 @@ def of_own(tmp_path, monkeypatch, *arguments):
     (tmp_path / "elsewhere.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "elsewhere", raising=False)  # another test's
     return CliRunner().invoke(app, ["compare", "--task", "elsewhere:train", *arguments])
 
 

@@ -3,6 +3,7 @@
 import _thread
 import math
 import random
+import signal
 import threading
 
 import chex
@@ -183,6 +184,15 @@ def test_finished_batches_survive_an_interruption():
     assert "6 of 9 runs were finished" in str(result)
 
 
+@pytest.fixture
+def heard():
+    """Ctrl-C as Python has it, which a process in the background is started without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_is_heard_while_a_batch_runs():
     def long(schedule, key):
         return jax.lax.fori_loop(0, 3_000_000, lambda t, x: jnp.sin(x + schedule(t)), 0.0)
