@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import jax
@@ -194,8 +195,8 @@ def cost_rows(repeat: int) -> Iterator[str]:
 
 def torch_calls() -> tuple[Callable[[], Any], Callable[[], Any]]:
     """What PyTorch does for a warm-up and cosine: make it, and move it a step on."""
-    import torch  # noqa: PLC0415 - it need not be installed
-    from torch.optim import lr_scheduler  # noqa: PLC0415
+    torch = import_module("torch")  # a type checker need not find it
+    lr_scheduler = torch.optim.lr_scheduler
 
     def make() -> Any:
         optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
