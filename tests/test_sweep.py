@@ -28,6 +28,7 @@ from lr_optax import (
     with_hyperparams,
 )
 from lr_optax.foresight import Sweep
+from lr_optax.foresight.lanes import Lanes
 from lr_optax.foresight.pairing import paired
 from lr_optax.foresight.stacking import stack
 
@@ -182,6 +183,12 @@ def test_finished_batches_survive_an_interruption():
     np.testing.assert_array_equal(result.values[:, :2], whole.values[:, :2])
     assert np.isnan(result.values[:, 2]).all()
     assert "6 of 9 runs were finished" in str(result)
+
+
+def test_a_program_is_asked_for_types_that_jax_has():
+    """For others, as 64-bit integers usually are, newer versions of JAX warn."""
+    lanes = Lanes(score, {"n": np.arange(3), "x": np.linspace(0.0, 1.0, 3)}, 3, KEYS, None)
+    assert {dtype for _, dtype in lanes._shape.leaves} == {np.dtype("int32"), np.dtype("float32")}
 
 
 @pytest.fixture
