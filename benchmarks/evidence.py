@@ -36,8 +36,8 @@ from lr_optax import (
 )
 from lr_optax.demo import digits, text
 from lr_optax.demo.training import Task, of_schedules
-from lr_optax.foresight.pairing import paired
-from lr_optax.foresight.results import Result
+from lr_optax.foresight._statistics import paired
+from lr_optax.results._result import Result
 
 RAMP, RAMPS, TUNED = 400, 12, 6
 LOWEST, HIGHEST = 1e-4, 10.0

@@ -20,7 +20,7 @@ from lr_optax import (
     warmup_cosine_decay,
     warmup_stable_decay,
 )
-from lr_optax.foresight.predicting import LawName
+from lr_optax.foresight._loss_law import LawName
 
 STEPS, PEAK = 24_000, 3e-4
 LAWS: tuple[LawName, ...] = ("multi_power", "functional", "tissue")

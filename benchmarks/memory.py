@@ -12,8 +12,7 @@ from sweep import STEPS, schedules
 
 from lr_optax import cosine_annealing, multistep_decay
 from lr_optax.demo import digits
-from lr_optax.foresight.lanes import Lanes
-from lr_optax.foresight.stacking import stack
+from lr_optax.foresight._program import Lanes, stack
 
 MILLION = 10**6
 

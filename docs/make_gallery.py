@@ -13,7 +13,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from lr_optax import catalogue
-from lr_optax.inspection import plots
+from lr_optax.inspection._plot import plot
 from lr_optax.text import example
 
 HERE = Path(__file__).parent
@@ -76,7 +76,7 @@ def picture(name: str) -> str:
     if shown is None:
         return ""
     figure = Figure(figsize=(4.8, 2.2), layout="constrained")
-    plots.plot(shown, horizon(name), figure.add_subplot())
+    plot(shown, horizon(name), figure.add_subplot())
     figure.savefig(PICTURES / f"{name}.png", dpi=75)
     return f"`{shown!r}`\n\n![{name}](gallery/{name}.png)\n\n"
 

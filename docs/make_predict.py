@@ -30,8 +30,8 @@ from lr_optax import (
 from lr_optax.demo import digits, text
 from lr_optax.demo.comparison import ROOTS
 from lr_optax.demo.training import Task
-from lr_optax.foresight.predicting import LawName
-from lr_optax.inspection import plots
+from lr_optax.foresight._loss_law import LawName
+from lr_optax.results import figure
 
 HERE = Path(__file__).parent
 PICTURES = HERE / "predict"
@@ -128,15 +128,15 @@ class Trial:
 
     def picture(self, path: Path) -> None:
         """Predicted against measured final losses."""
-        figure = plots.new_figure(5, 4.5)
-        axes = figure.add_subplot()
+        picture = figure.new_figure(5, 4.5)
+        axes = picture.add_subplot()
         truth, said, spread = self.arrays()
         axes.errorbar(truth, said, yerr=spread, fmt="o", markersize=3, linewidth=0.7)
         ends = [truth.min(), truth.max()]
         axes.plot(ends, ends, color="0.5", linewidth=1)
         axes.set(xlabel="measured final loss", ylabel="predicted, 90%")
         axes.grid(alpha=0.3)
-        plots.write(figure, path)
+        figure.write(picture, path)
 
 
 def rows(trial: Trial, names: list[str]) -> str:

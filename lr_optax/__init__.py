@@ -17,7 +17,7 @@ def _read_homes() -> dict[str, str]:
 
 
 _HOME = _read_homes()
-_WINGS = ("compat", "feedback", "foresight", "inspection", "setup", "training", "typing")
+_WINGS = ("compat", "feedback", "foresight", "inspection", "planning", "training", "typing")
 __all__ = sorted(_HOME)  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDunderAll]
 
 

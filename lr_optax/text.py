@@ -16,9 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import lr_optax.schedules  # noqa: F401  # registers all of them
-from lr_optax._core.arguments import show
+from lr_optax._core.hyperparameters import DEEPEST, is_array, show
 from lr_optax._core.schedule import REGISTRY, Schedule
-from lr_optax._core.values import DEEPEST, is_array
 
 
 def parse(text: str) -> Schedule:

@@ -1,6 +1,6 @@
 """Annotations for the hyperparameters of your own schedules, and the names of shapes."""
 
-from lr_optax._core.arguments import (
+from lr_optax._core.hyperparameters import (
     Boundaries,
     Count,
     Fraction,

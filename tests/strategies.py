@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import lr_optax
 from lr_optax import Schedule
-from lr_optax._core.arguments import Rule, Several
+from lr_optax._core.hyperparameters import Rule, Several
 from lr_optax._core.schedule import REGISTRY
-from lr_optax.schedules.inner import AsSchedule, AsSchedules
+from lr_optax.schedules.combine import AsSchedule, AsSchedules
 from lr_optax.text import example
 
 LAST = 2**31 - 1

@@ -15,11 +15,10 @@ from jax import Array
 from jax.typing import ArrayLike
 
 import lr_optax as lro
-from lr_optax import Schedule, schedule, step_decay, warmup
+from lr_optax import Schedule, bound_terms, read_norms, refined_rates, schedule, step_decay, warmup
 from lr_optax.compat import deepspeed, keras, timm, torch, transformers
 from lr_optax.compat import optax as optax_calls
-from lr_optax.feedback.transform import FeedbackSchedule
-from lr_optax.foresight import bound_terms, read_norms, refined_rates
+from lr_optax.feedback._with_feedback import FeedbackSchedule
 
 Number = float | Array | np.ndarray
 

@@ -19,20 +19,24 @@ from jax.export import register_pytree_node_serialization
 from jax.tree_util import GetAttrKey
 from jax.typing import ArrayLike, DTypeLike
 
-from lr_optax._core.arguments import Rule, exceeds, show
-from lr_optax._core.signature import Parameters, formula_name
-from lr_optax._core.steps import as_float, as_length, as_step, finite
-from lr_optax._core.values import (
+from lr_optax._core.clock import as_float, as_length, as_step
+from lr_optax._core.hyperparameters import (
     DEEPEST,
+    Parameters,
+    Rule,
     depth,
+    exceeds,
+    formula_name,
     hashable,
     is_array,
     is_leaf,
     is_static,
     kept,
     same,
+    show,
     to_text,
 )
+from lr_optax._core.powers import finite
 
 P = ParamSpec("P")
 REGISTRY: dict[str, "Kind"] = {}
@@ -299,8 +303,8 @@ def schedule(
 
     The formula takes the step, an array >= 0, then the hyperparameters, of which only the first
     may be positional, and returns the rate. Written with ``jax.numpy`` it works under ``jit``,
-    ``vmap`` and ``grad``; annotated with :mod:`lr_optax._core.arguments` it rejects bad values.
-    Its name is registered for :func:`lr_optax.parse`, and for the command line with ``--import``.
+    ``vmap`` and ``grad``; annotated with :mod:`lr_optax.typing` it rejects bad values. Its name is
+    registered for :func:`lr_optax.parse`, and for the command line with ``--import``.
 
     Args:
         formula: ``(step, first, *, second, ...) -> rate``.

@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._core.steps import Progress, as_float, blend, is_number, safe_sqrt
+from lr_optax._core.clock import Progress, as_float, blend, is_number, safe_sqrt
 
 
 def linear(x: Progress) -> Progress:

@@ -11,8 +11,8 @@ from lr_optax.cli.terminal import console
 from lr_optax.cli.writing import check_file, write
 
 if TYPE_CHECKING:
-    from lr_optax.foresight.results import Result
-    from lr_optax.inspection.pages import Section
+    from lr_optax.results._result import Result
+    from lr_optax.results.page import Section
 
 Picture = Annotated[
     Path | None,
@@ -38,7 +38,7 @@ def check_files(picture: Path | None, saved: Path | None, report: Path | None) -
         ValueError: its ending is of no use here, or it cannot be written where it is to be.
         ModuleNotFoundError: what writes it is not installed.
     """
-    from lr_optax.inspection.plots import picture_format
+    from lr_optax.results.figure import picture_format
 
     if picture is not None:
         picture_format(picture)
@@ -53,7 +53,7 @@ def check_files(picture: Path | None, saved: Path | None, report: Path | None) -
 def check_page(report: Path | None) -> None:
     """The same for a page alone."""
     if report is not None:
-        from lr_optax.inspection.pages import plotly
+        from lr_optax.results.page import plotly
 
         check_file(report)
         plotly()
@@ -61,7 +61,7 @@ def check_page(report: Path | None) -> None:
 
 def say(result: "Result", picture: Path | None, saved: Path | None, pages: dict[Path, str]) -> None:
     """Print a result, and write its files, those of pages among them."""
-    from lr_optax.inspection.plots import picture_format, rendered
+    from lr_optax.results.figure import picture_format, rendered
 
     out = console()
     out.print(str(result), soft_wrap=True)
@@ -95,7 +95,7 @@ def page(
     """
     if report is None:
         return {}
-    from lr_optax.inspection import pages
+    from lr_optax.results import page as pages
 
     return {report: pages.page(title, sections, again(context, settled))}
 

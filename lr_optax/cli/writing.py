@@ -4,8 +4,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from lr_optax._core.files import write_whole
 from lr_optax.cli.interrupts import uninterrupted
+from lr_optax.results.files import write_whole
 
 
 def check_folder(folder: Path) -> None:

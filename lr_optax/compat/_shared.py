@@ -13,22 +13,12 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from lr_optax._core import shapes
-from lr_optax._core.arguments import Positive, Rate, Real, Span, exceeds
+from lr_optax._core.clock import Progress, as_float, at_least, blend, cycle, is_number, until
+from lr_optax._core.hyperparameters import Positive, Rate, Real, Span, exceeds
+from lr_optax._core.powers import can_wrap, nearest_turn, wrapped
 from lr_optax._core.schedule import Schedule, schedule
-from lr_optax._core.steps import (
-    Progress,
-    as_float,
-    at_least,
-    blend,
-    can_wrap,
-    cycle,
-    is_number,
-    nearest_turn,
-    until,
-    wrapped,
-)
 from lr_optax.schedules.combine import join, shift
-from lr_optax.schedules.decay import linear
+from lr_optax.schedules.decays import linear
 
 
 def hand_off(end: Any) -> tuple[Any, float]:

@@ -20,10 +20,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._core.arguments import Count, Fraction, NonNegative, Period, Rate, Steps
-from lr_optax._core.schedule import Schedule, schedule
-from lr_optax._core.signature import validated
-from lr_optax._core.steps import (
+from lr_optax._core.clock import (
     Progress,
     as_float,
     at_least,
@@ -36,9 +33,18 @@ from lr_optax._core.steps import (
     since,
     until,
 )
+from lr_optax._core.hyperparameters import (
+    Count,
+    Fraction,
+    NonNegative,
+    Period,
+    Rate,
+    Steps,
+    validated,
+)
+from lr_optax._core.schedule import Schedule, schedule
 from lr_optax.schedules.combine import join, scale, shift
-from lr_optax.schedules.decay import cosine_decay, linear
-from lr_optax.schedules.steps import constant
+from lr_optax.schedules.decays import constant, cosine_decay, linear
 from lr_optax.schedules.warmups import warmup
 
 

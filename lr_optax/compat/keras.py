@@ -20,7 +20,8 @@ from typing import Any, Literal
 
 import optax
 
-from lr_optax._core.arguments import (
+from lr_optax._core.clock import at_least, at_most, is_number
+from lr_optax._core.hyperparameters import (
     Boundaries,
     Count,
     Fraction,
@@ -33,18 +34,21 @@ from lr_optax._core.arguments import (
     Shrinking,
     Steps,
     show,
+    validated,
 )
 from lr_optax._core.schedule import Schedule
-from lr_optax._core.signature import validated
-from lr_optax._core.steps import at_least, at_most, is_number
 from lr_optax.compat._shared import one_fewer
-from lr_optax.feedback.plateau import reduce_on_plateau
-from lr_optax.feedback.policy import whole
-from lr_optax.schedules.anytime import exponential_decay, inverse_time_decay
+from lr_optax.feedback._plateau import reduce_on_plateau
+from lr_optax.feedback._transform import whole
 from lr_optax.schedules.combine import add
 from lr_optax.schedules.cycles import cosine_annealing, polynomial_cycles
-from lr_optax.schedules.decay import cosine_decay, polynomial
-from lr_optax.schedules.steps import constant
+from lr_optax.schedules.decays import (
+    constant,
+    cosine_decay,
+    exponential_decay,
+    inverse_time_decay,
+    polynomial,
+)
 from lr_optax.schedules.tables import piecewise_constant
 from lr_optax.schedules.warmups import warmup
 

@@ -33,7 +33,8 @@ from typing import Any, Literal
 import jax.numpy as jnp
 import numpy as np
 
-from lr_optax._core.arguments import (
+from lr_optax._core.clock import as_float, at_least, is_number
+from lr_optax._core.hyperparameters import (
     Boundaries,
     Fraction,
     NonNegative,
@@ -45,18 +46,15 @@ from lr_optax._core.arguments import (
     Steps,
     exceeds,
     is_known,
+    validated,
 )
 from lr_optax._core.schedule import Schedule
-from lr_optax._core.signature import validated
-from lr_optax._core.steps import as_float, at_least, is_number
 from lr_optax.compat._shared import one_fewer, ordered, speaking_for, warn
-from lr_optax.schedules import anytime
-from lr_optax.schedules.combine import add, clip, join, scale, shift
-from lr_optax.schedules.decay import cosine_decay, linear, polynomial
-from lr_optax.schedules.inner import Inners
-from lr_optax.schedules.recipes import warmup_cosine_decay
-from lr_optax.schedules.steps import constant
+from lr_optax.schedules import decays as anytime
+from lr_optax.schedules.combine import Inners, add, clip, join, scale, shift
+from lr_optax.schedules.decays import constant, cosine_decay, linear, polynomial
 from lr_optax.schedules.tables import interpolate, piecewise_constant
+from lr_optax.schedules.warmups import warmup_cosine_decay
 
 
 @validated

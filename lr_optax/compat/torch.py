@@ -48,7 +48,17 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from lr_optax._core import shapes
-from lr_optax._core.arguments import (
+from lr_optax._core.clock import (
+    Progress,
+    as_float,
+    as_step,
+    at_most,
+    blend,
+    is_number,
+    phase,
+    turns,
+)
+from lr_optax._core.hyperparameters import (
     Boundaries,
     Fraction,
     Growth,
@@ -60,20 +70,10 @@ from lr_optax._core.arguments import (
     Shrinking,
     Span,
     Steps,
+    validated,
 )
+from lr_optax._core.powers import geometric
 from lr_optax._core.schedule import Schedule, schedule
-from lr_optax._core.signature import validated
-from lr_optax._core.steps import (
-    Progress,
-    as_float,
-    as_step,
-    at_most,
-    blend,
-    geometric,
-    is_number,
-    phase,
-    turns,
-)
 from lr_optax.compat._shared import (
     cosine_wave,
     elapsed,
@@ -84,13 +84,27 @@ from lr_optax.compat._shared import (
     ordered,
     portions,
 )
-from lr_optax.feedback import reduce_on_plateau
-from lr_optax.schedules.anytime import exponential_decay
-from lr_optax.schedules.combine import add, join, product, scale
+from lr_optax.feedback._plateau import reduce_on_plateau
+from lr_optax.schedules.combine import (
+    Inner,
+    Inners,
+    IsFunction,
+    add,
+    from_function,
+    join,
+    product,
+    scale,
+)
 from lr_optax.schedules.cycles import cosine_annealing, cyclical
-from lr_optax.schedules.decay import cosine_decay, linear, polynomial
-from lr_optax.schedules.inner import Inner, Inners, IsFunction, from_function
-from lr_optax.schedules.steps import constant, multistep_decay, step_decay
+from lr_optax.schedules.decays import (
+    constant,
+    cosine_decay,
+    exponential_decay,
+    linear,
+    multistep_decay,
+    polynomial,
+    step_decay,
+)
 from lr_optax.schedules.tables import lookup
 
 

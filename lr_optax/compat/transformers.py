@@ -36,7 +36,8 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from lr_optax._core import shapes
-from lr_optax._core.arguments import (
+from lr_optax._core.clock import Progress, as_float, at_least, at_most, is_number, progress, turns
+from lr_optax._core.hyperparameters import (
     Count,
     Fraction,
     Interval,
@@ -48,10 +49,9 @@ from lr_optax._core.arguments import (
     Span,
     exceeds,
     is_known,
+    validated,
 )
 from lr_optax._core.schedule import Schedule, schedule
-from lr_optax._core.signature import validated
-from lr_optax._core.steps import Progress, as_float, at_least, at_most, is_number, progress, turns
 from lr_optax.compat._shared import (
     cosine_wave,
     elapsed,
@@ -62,11 +62,16 @@ from lr_optax.compat._shared import (
     warmed_up,
 )
 from lr_optax.compat.torch import ReduceLROnPlateau
-from lr_optax.feedback import greedy
-from lr_optax.schedules.anytime import inverse_sqrt_decay
+from lr_optax.feedback._greedy import greedy
 from lr_optax.schedules.combine import join
-from lr_optax.schedules.decay import cosine_decay, linear, polynomial, shaped_decay
-from lr_optax.schedules.steps import constant
+from lr_optax.schedules.decays import (
+    constant,
+    cosine_decay,
+    inverse_sqrt_decay,
+    linear,
+    polynomial,
+    shaped_decay,
+)
 
 
 @validated

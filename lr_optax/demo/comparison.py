@@ -31,10 +31,10 @@ from lr_optax import (
 )
 from lr_optax.demo import digits, picture, text
 from lr_optax.demo.training import MEASURED, Strategy, Task
-from lr_optax.foresight import sweep
-from lr_optax.foresight.pairing import Interval, shift
-from lr_optax.foresight.results import Result, Table
-from lr_optax.inspection.sampling import rates_at, run_steps
+from lr_optax.foresight._statistics import Interval, shift
+from lr_optax.foresight._sweep import sweep
+from lr_optax.results._result import Result, Table
+from lr_optax.results.sampling import rates_at, run_steps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -113,7 +113,7 @@ class Comparison(Result):
 
     A strategy's losses are those of its best peak, where the median of the final validation loss
     is lowest. Its ``gain`` is 1 - exp(m), where m is the middle of log(test loss) minus that of
-    the constant rate with the same seed (:func:`~lr_optax.foresight.pairing.shift`): a constant
+    the constant rate with the same seed (:func:`~lr_optax.foresight._statistics.shift`): a constant
     rate often ends on a spike, and no single seed decides.
 
     Attributes:

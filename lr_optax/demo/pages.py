@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_optax.demo.picture import colour, gain
-from lr_optax.inspection import charts
-from lr_optax.inspection.charts import Curve, Panel, Span
-from lr_optax.inspection.pages import Section
+from lr_optax.results import panels as charts
+from lr_optax.results.page import Section
+from lr_optax.results.panels import Curve, Panel, Span
 
 if TYPE_CHECKING:
     from lr_optax.demo.comparison import Comparison

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_optax.inspection.charts import short
+from lr_optax.results.panels import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from lr_optax.demo.comparison import Comparison, Row
-    from lr_optax.foresight.pairing import Interval
+    from lr_optax.foresight._statistics import Interval
 
 # Okabe and Ito's colours, which people who see colours differently tell apart
 BETTER, WORSE, UNDECIDED, RATE = "#0072B2", "#D55E00", "#6B6B6B", "#E69F00"

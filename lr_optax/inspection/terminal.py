@@ -3,7 +3,7 @@
 import numpy as np
 
 from lr_optax._core.schedule import Schedule
-from lr_optax.inspection.sampling import rates_at, run_steps
+from lr_optax.results.sampling import rates_at, run_steps
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 

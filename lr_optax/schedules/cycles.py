@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 from functools import partial
-from itertools import pairwise
-from typing import Any, Literal
+from itertools import chain, pairwise, repeat
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,26 +13,12 @@ from jax import Array, lax
 from jax.typing import ArrayLike, DTypeLike
 
 from lr_optax._core import shapes
-from lr_optax._core.arguments import (
-    Count,
-    Fraction,
-    Growth,
-    Period,
-    Positive,
-    Rate,
-    Steps,
-    exceeds,
-    is_known,
-)
-from lr_optax._core.rules import at_most, together
-from lr_optax._core.schedule import schedule
-from lr_optax._core.steps import (
+from lr_optax._core.clock import (
     Progress,
     as_float,
     at_least,
     blend,
     cycle,
-    geometric,
     is_number,
     later,
     passed,
@@ -41,6 +27,26 @@ from lr_optax._core.steps import (
     turns,
     until,
 )
+from lr_optax._core.hyperparameters import (
+    Boundaries,
+    Count,
+    Fraction,
+    Growth,
+    Number,
+    Period,
+    Positive,
+    Rate,
+    Rule,
+    Steps,
+    exceeds,
+    is_known,
+    must_not_exceed,
+    positive_ends,
+    together,
+)
+from lr_optax._core.powers import geometric
+from lr_optax._core.schedule import schedule
+from lr_optax.schedules.tables import as_table
 
 
 def _gamma_in_its_mode(*, mode, gamma, **_: object) -> None:
@@ -48,7 +54,7 @@ def _gamma_in_its_mode(*, mode, gamma, **_: object) -> None:
         raise ValueError(f"`gamma` belongs to mode 'exp_range', got {gamma} with mode {mode!r}")
 
 
-@schedule(check=together(at_most("min_value", "max_value"), _gamma_in_its_mode))
+@schedule(check=together(must_not_exceed("min_value", "max_value"), _gamma_in_its_mode))
 def cyclical(
     step: Array,
     min_value: Rate,
@@ -112,7 +118,7 @@ def cyclical(
     return blend(Progress(height, 1 - height), max_value, min_value)
 
 
-@schedule(check=at_most("min_value", "init_value"))
+@schedule(check=must_not_exceed("min_value", "init_value"))
 def cosine_annealing(
     step: Array,
     init_value: Rate,
@@ -369,7 +375,7 @@ def _legs(
     return rate
 
 
-@schedule(check=at_most("min_value", "init_value"))
+@schedule(check=must_not_exceed("min_value", "init_value"))
 def snapshot_cycles(
     step: Array, init_value: Rate, *, total_steps: Steps, cycles: Count, min_value: Rate = 0.0
 ) -> ArrayLike:
@@ -435,3 +441,172 @@ def polynomial_cycles(
     left = jnp.where(reached, 0, as_float(until(position, period)) / horizon)
     gone = jnp.where(reached, 1, as_float(step) / horizon)
     return blend(shapes.power(Progress(left, gone), power), init_value, end_value)
+
+
+def _stages_fit(*, boundaries, cooldown_steps, warmup_steps, rewarmup_steps, **_: object) -> None:
+    if not is_known(boundaries, cooldown_steps, warmup_steps, rewarmup_steps):
+        return
+    if len(boundaries) == 0:
+        raise ValueError("`boundaries` must hold the end of at least one cycle, got none")
+    rises = chain((warmup_steps,), repeat(rewarmup_steps))
+    for begin, end, rise in zip((0, *boundaries), boundaries, rises, strict=False):
+        if exceeds(rise + cooldown_steps, end - begin):
+            raise ValueError(
+                f"warm-up and `cooldown_steps` must fit into each cycle, "
+                f"got {rise} + {cooldown_steps} for the one from {begin} to {end}"
+            )
+
+
+@schedule(check=together(_stages_fit, positive_ends("end_value")))
+def warmup_stable_decay_cycles(
+    step: Array,
+    peak_value: Rate,
+    *,
+    boundaries: Boundaries,
+    cooldown_steps: Steps,
+    warmup_steps: Steps = 0,
+    rewarmup_steps: Steps = 0,
+    init_value: Rate = 0.0,
+    end_value: Rate = 0.0,
+    shape: shapes.Shape = "linear",
+) -> ArrayLike:
+    """A cooldown at the end of every budget, and back up to go on (WSD-S).
+
+    Each cycle is a :func:`warmup_stable_decay`; a new one begins at each boundary but the last.
+
+    Args:
+        peak_value: the rate of all stable phases, >= 0.
+        boundaries: where the cycles end, steps in ascending order, at least one; the last is the
+            end of the run.
+        cooldown_steps: steps of the last phase of every cycle, >= 0.
+        warmup_steps: steps up in the first cycle, >= 0.
+        rewarmup_steps: steps up in all others, from ``end_value``, >= 0; at 0 the rate jumps.
+        init_value: the rate at step 0, >= 0.
+        end_value: what every cycle falls to, >= 0; > 0 for the shapes "exponential" and
+            "inverse". It is reached where the next cycle begins: exactly, if that rises slowly.
+        shape: the curve of the last phase, as in :func:`shaped_decay`; the authors' is
+            "inverse", with an end at a tenth of the peak.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from the last boundary on.
+
+    Raises:
+        ValueError: the phases do not fit.
+
+    Example:
+        >>> s = warmup_stable_decay_cycles(0.1, boundaries=(40, 80), cooldown_steps=10,
+        ...                                warmup_steps=5, rewarmup_steps=2)
+        >>> print(s(0), s(5), s(30), s(35), s(40), s(41), s(42), s(75), s(80))
+        0.0 0.1 0.1 0.05 0.0 0.05 0.1 0.05 0.0
+
+    When to use it:
+        To get a finished model at each of several budgets out of one run, each trained on from
+        the one before.
+
+    Reference:
+        K. Wen et al., "Understanding Warmup-Stable-Decay Learning Rates: A River Valley Loss
+        Landscape Perspective", 2024, arXiv:2410.05192.
+    """
+    ends = as_table(boundaries, step.dtype)
+    index = passed(step, ends).clip(max=len(ends) - 1)
+    first = index == 0
+    begin, end = jnp.where(first, 0, ends[index - 1]), ends[index]
+    rise_steps = jnp.where(first, warmup_steps, rewarmup_steps)
+    rise = progress(since(step, begin), rise_steps)
+    rising = blend(rise, jnp.where(first, init_value, end_value), peak_value)
+    cooldown_begin = end - jnp.asarray(cooldown_steps, end.dtype)
+    fall = progress(since(step, cooldown_begin), cooldown_steps)
+    falling = shapes.between(shape, fall, peak_value, end_value)
+    rate = jnp.where(until(step, cooldown_begin) > 0, peak_value, falling)
+    return jnp.where(rise.left > 0, rising, rate)
+
+
+_SILVER = 1 + math.sqrt(2)
+
+
+@schedule
+def silver(step: Array, scale: Rate) -> ArrayLike:
+    """Silver step sizes: η(t) = c·(1 + ρ^(ν−1)), ρ = 1 + √2, 2^ν the power of 2 in t + 1.
+
+    Args:
+        scale: c, one over the Lipschitz constant of the gradient, >= 0.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`. It goes on for ever; longer steps come ever more rarely.
+
+    Example:
+        >>> s = silver(1.0)
+        >>> print(s(0), s(1), s(2), s(3))
+        1.4142135 2.0 1.4142135 3.4142137
+
+    When to use it:
+        For gradient descent without noise on a smooth convex problem, stopped after 2^k − 1
+        steps; it gets there faster than with any constant rate. Not for stochastic gradients.
+
+    Reference:
+        J. M. Altschuler, P. A. Parrilo, "Acceleration by Stepsize Hedging I: Multi-Step Descent
+        and the Silver Stepsize Schedule", 2023, arXiv:2309.07879.
+    """
+    count = jnp.minimum(step, 2**31 - 2).astype(int) + 1
+    twos = lax.population_count((count & -count) - 1)
+    return scale * (1 + geometric(_SILVER, twos) / _SILVER)
+
+
+Doublings = Annotated[
+    Number, Rule("a whole number from 0 to 30", lambda x: np.isin(x, range(31)), whole=True)
+]
+
+
+@schedule(check=must_not_exceed("min_curvature", "max_curvature"))
+def chebyshev(
+    step: Array, min_curvature: Positive, *, max_curvature: Positive, doublings: Doublings
+) -> ArrayLike:
+    """Chebyshev steps in fractal order: η(t) = 1/(½(M + m) − ½(M − m)·cos(π(σ_t + ½)/T)), T = 2^k.
+
+    Args:
+        min_curvature: m > 0, the smallest curvature of the problem.
+        max_curvature: M >= m, the largest; rates lie between 1/M and 1/m.
+        doublings: k in [0, 30]; T = 2^k steps use every rate once, then they begin again. σ is
+            the order in which long steps are followed by short ones that make up for them.
+
+    Returns:
+        A :class:`~lr_optax.Schedule`, of period 2^k.
+
+    Raises:
+        ValueError: ``min_curvature`` exceeds
+            ``max_curvature``.
+
+    Example:
+        >>> s = chebyshev(1.0, max_curvature=3.0, doublings=1)
+        >>> print(s(0), s(1), s(2))
+        0.7734591 0.3693981 0.7734591
+
+    When to use it:
+        For gradient descent without noise on a quadratic, or nearly so, whose extreme curvatures
+        are known; as fast as momentum. Single steps may raise the loss. Not for stochastic
+        gradients.
+
+    Reference:
+        N. Agarwal, S. Goel, C. Zhang, "Acceleration via Fractal Learning Rate Schedules", 2021,
+        arXiv:2103.01338.
+    """
+    size = jnp.asarray(doublings).astype(jnp.uint32)
+    place, total = as_float(_fractal(step, size)), jnp.ldexp(as_float(1), size.astype(jnp.int32))
+    left, gone = (total - place - 0.5) / total, (place + 0.5) / total
+    curvature = as_float(blend(shapes.cosine(Progress(left, gone)), min_curvature, max_curvature))
+    return jnp.where(curvature > 0, 1 / jnp.where(curvature > 0, curvature, 1), 0)
+
+
+def _fractal(step: Array, size: Array) -> Array:
+    """The place of a step in the order that interleaves each half with its mirror image.
+
+    σ_1 = (0) and σ_2T = (σ_T(0), 2T − 1 − σ_T(0), σ_T(1), ...): in bits, the sums modulo 2 of the
+    step's lowest bits, read backwards.
+    """
+    bits = step.astype(jnp.uint32)
+    for shift in (1, 2, 4, 8, 16):
+        bits = bits ^ (bits << shift)
+    for shift, mask in ((1, 0x55555555), (2, 0x33333333), (4, 0x0F0F0F0F), (8, 0x00FF00FF)):
+        bits = ((bits >> shift) & np.uint32(mask)) | ((bits & np.uint32(mask)) << shift)
+    bits = (bits >> 16) | (bits << 16)
+    return jnp.where(size > 0, bits >> (32 - jnp.maximum(size, 1)), 0)

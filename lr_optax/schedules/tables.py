@@ -10,10 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from lr_optax._core import shapes
-from lr_optax._core.arguments import Boundaries, Rate, Rates
-from lr_optax._core.rules import one_fewer, positive_ends, together
-from lr_optax._core.schedule import Schedule, schedule
-from lr_optax._core.steps import (
+from lr_optax._core.clock import (
     as_float,
     at_boundaries,
     default_float,
@@ -22,7 +19,16 @@ from lr_optax._core.steps import (
     progress,
     since,
 )
-from lr_optax.schedules.inner import PER_STEP
+from lr_optax._core.hyperparameters import (
+    Boundaries,
+    Rate,
+    Rates,
+    one_fewer,
+    positive_ends,
+    together,
+)
+from lr_optax._core.schedule import Schedule, schedule
+from lr_optax.schedules.combine import PER_STEP
 
 
 def _as_many(*, values, boundaries, **_: object) -> None:

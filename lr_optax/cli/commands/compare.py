@@ -77,8 +77,8 @@ def command(
     from lr_optax.demo.pages import sections
     from lr_optax.demo.picture import message
     from lr_optax.demo.training import task_of
-    from lr_optax.inspection.checks import check
-    from lr_optax.inspection.plots import rendered
+    from lr_optax.inspection._check import check
+    from lr_optax.results.figure import rendered
 
     roots = comparison.ROOTS
     if task in comparison.TASKS:

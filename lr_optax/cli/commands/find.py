@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lr_optax import Schedule
     from lr_optax.demo.training import Task
-    from lr_optax.foresight.results import Result
+    from lr_optax.results._result import Result
 
 EXAMPLES = (
     "lr-optax find --total-steps 400 --out results",
@@ -64,7 +64,7 @@ def command(
 
     from lr_optax import range_test, scale, tabulate, tune
     from lr_optax.demo.comparison import TASKS
-    from lr_optax.inspection.pages import Section, code
+    from lr_optax.results.page import Section, code
 
     if task in TASKS:
         train, climbing, final = _small(TASKS[task], total_steps), "loss", "validation"
@@ -124,7 +124,7 @@ def _say(name: str, result: "Result", out: Path | None) -> None:
     say.print(f"{name}\n{result}", soft_wrap=True)
     if out is None:
         return
-    from lr_optax.inspection.plots import rendered
+    from lr_optax.results.figure import rendered
 
     write(
         {

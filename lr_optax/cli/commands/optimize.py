@@ -36,7 +36,7 @@ def command(
     fitted = fit(runs, schedules, law, step, loss, rate)
 
     from lr_optax import optimize_schedule
-    from lr_optax.inspection.pages import Section, code
+    from lr_optax.results.page import Section, code
 
     low, high = min(fitted.peaks), max(fitted.peaks)
     if peak is None and high > 1.01 * low:

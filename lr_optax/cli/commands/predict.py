@@ -12,7 +12,7 @@ from lr_optax.cli.terminal import console
 
 if TYPE_CHECKING:
     from lr_optax import LossLaw, Ranking, Schedule
-    from lr_optax.inspection.pages import Section
+    from lr_optax.results.page import Section
 
 EXAMPLES = (
     'lr-optax predict level.csv falls.csv --total-steps 50000 --candidate "constant(1e-3)" '
@@ -47,7 +47,7 @@ def command(
     import_modules(imports)
     candidates = read(candidate)
 
-    from lr_optax.inspection.charts import short
+    from lr_optax.results.panels import short
 
     check_files(png, save, report)
     fitted = fit(runs, schedules, law, step, loss, rate)
@@ -64,8 +64,8 @@ def command(
 def _sections(
     law: "LossLaw", ranking: "Ranking", candidates: "Mapping[str, Schedule]", total_steps: int
 ) -> "tuple[Section, ...]":
-    from lr_optax.foresight.predicting import curves_of
-    from lr_optax.inspection.pages import Section
+    from lr_optax.foresight._loss_law import curves_of
+    from lr_optax.results.page import Section
 
     predictions = {name: law.predict(candidates[name], total_steps) for name in ranking.names}
     said = "<p>Shaded: 90%. Grey: the logged runs. A click on a name shows or hides it.</p>"

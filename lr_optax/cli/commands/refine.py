@@ -56,8 +56,8 @@ def command(
     """
     check_files(png, save, report)
 
-    from lr_optax.foresight import read_norms, refine
-    from lr_optax.inspection.pages import Section, code
+    from lr_optax import read_norms, refine
+    from lr_optax.results.page import Section, code
 
     steps, norms = read_norms(log, step=step, norm=column)
     found = refine(

@@ -43,12 +43,13 @@ def command(
 
     from rich.table import Table
 
-    from lr_optax.inspection import plots
-    from lr_optax.inspection.checks import check
+    from lr_optax.inspection._check import check
+    from lr_optax.inspection._plot import overview
     from lr_optax.inspection.terminal import key_points, sketch
+    from lr_optax.results.figure import picture_format, rendered
 
     if png is not None:
-        plots.picture_format(png)
+        picture_format(png)
         check_file(png)
     out = console()
     width = min(64, shutil.get_terminal_size().columns)
@@ -62,7 +63,7 @@ def command(
         for warning in check(schedule, total_steps):
             out.print(f"! {warning}", soft_wrap=True)
     if png is not None:
-        kind = plots.picture_format(png)
-        figure = plots.overview(list(schedules.values()), total_steps)
-        write({png: plots.rendered(figure, kind)})
+        kind = picture_format(png)
+        figure = overview(list(schedules.values()), total_steps)
+        write({png: rendered(figure, kind)})
         out.print(f"wrote {png} ({kind})", soft_wrap=True)

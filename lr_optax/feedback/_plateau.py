@@ -1,0 +1,186 @@
+"""Cut the rate when a metric stops improving.
+
+The logic is :func:`check`, a pure function from a state and a metric to the next state.
+"""
+
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+from jax.export import register_namedtuple_serialization
+
+from lr_optax._core.hyperparameters import (
+    Count,
+    Fraction,
+    NonNegative,
+    Period,
+    Shrinking,
+    validated,
+)
+from lr_optax.feedback._transform import flag, improves, real, transform, whole
+
+
+class PlateauSettings(NamedTuple):
+    """The arguments of :func:`reduce_on_plateau`, as arrays."""
+
+    factor: Array
+    patience: Array
+    threshold: Array
+    relative: Array  # bool: whether the threshold is a share of the best
+    sign: Array  # 1 for a metric that should fall, -1 for one that should rise
+    cooldown: Array
+    min_scale: Array
+    eps: Array
+    accumulation_size: Array
+    ignore_nonfinite: Array  # bool
+
+
+class PlateauState(NamedTuple):
+    """What a plateau remembers: scalars, whatever the parameters' types."""
+
+    scale: Array  # float32: what updates are multiplied by
+    best: Array  # float32: the best metric so far
+    # int32: checks without improvement since the last improvement or cut. At -1 the next metric is
+    # the best whatever it is, as in Keras; at -n - 1 come n checks that only warm up, as in timm.
+    bad_checks: Array
+    cooldown_left: Array  # int32: checks that will not count as bad
+    metric_sum: Array  # float32: of the metrics seen since the last check
+    metric_count: Array  # int32: how many they are
+    settings: PlateauSettings  # the code's: every update sets them again
+
+
+# So that jax.export can save a program that takes such a state.
+for _type in (PlateauSettings, PlateauState):
+    register_namedtuple_serialization(_type, serialized_name=f"lr_optax.{_type.__name__}")
+
+
+def check(state: PlateauState, metric: Array) -> PlateauState:
+    """The state after one check of a metric."""
+    settings = state.settings
+    metric, best = settings.sign * metric, settings.sign * state.best  # now smaller is better
+    better = improves(metric, best, settings) | (state.bad_checks == -1)
+    bad_checks = jnp.where(better | (state.cooldown_left > 0), 0, state.bad_checks + 1)
+    cut = bad_checks > settings.patience
+    lower = jnp.maximum(state.scale * settings.factor, settings.min_scale)
+    waiting = jnp.maximum(state.cooldown_left - 1, 0)
+    checked = state._replace(
+        scale=jnp.where(cut & (state.scale - lower > settings.eps), lower, state.scale),
+        best=settings.sign * jnp.where(better, metric, best),
+        bad_checks=jnp.where(cut, 0, bad_checks),
+        cooldown_left=jnp.where(cut, settings.cooldown, waiting),
+    )
+    warms = state.bad_checks < -1
+    return jax.tree.map(partial(jnp.where, warms), _warmer(state), checked)
+
+
+def _warmer(state: PlateauState) -> PlateauState:
+    """The state after a check of a warm-up: the scale is an equal step nearer to 1."""
+    left = jnp.maximum(-1 - state.bad_checks, 1)
+    last = left == 1
+    return state._replace(
+        scale=jnp.where(last, 1, state.scale + (1 - state.scale) / left.astype(jnp.float32)),
+        bad_checks=jnp.where(last, 0, state.bad_checks + 1),
+    )
+
+
+@validated
+def reduce_on_plateau(
+    factor: Shrinking = 0.1,
+    *,
+    patience: Count = 10,
+    threshold: NonNegative = 1e-4,
+    threshold_mode: Literal["rel", "abs"] = "rel",
+    mode: Literal["min", "max"] = "min",
+    cooldown: Count = 0,
+    min_scale: Fraction = 0.0,
+    eps: NonNegative = 1e-8,
+    accumulation_size: Period = 1,
+    nonfinite: Literal["compare", "ignore"] = "compare",
+    axis_name: Any = None,
+) -> optax.GradientTransformationExtraArgs:
+    """Multiply updates by a scale that falls by ``factor`` when a metric stops improving.
+
+    A check compares a metric m with the best so far, b. It is good if m < b − margin (for
+    ``mode="max"``, m > b + margin), with margin = threshold·|b| or threshold. After more than
+    ``patience`` bad checks in a row, scale ← max(scale·factor, min_scale). The decisions are
+    those of PyTorch's ReduceLROnPlateau, but for one: the margin there is threshold·b, so that a
+    negative metric that stands still, or worsens slowly, counts as improving.
+
+    The metric is passed to ``update`` as ``value``, every step or when there is a new one: without
+    ``value``, or with None, the updates are scaled and nothing is counted. A metric from outside
+    the step goes to :func:`observe`. Put the transform behind the optimizer: Adam would undo a
+    scale in front of it. With k micro-batches put it behind ``optax.MultiSteps`` too, with
+    ``accumulation_size=k``, and it sees their mean; inside, it would see the last.
+
+    Args:
+        factor: what the scale is multiplied by, between 0 and 1.
+        patience: how many bad checks in a row are tolerated, >= 0; at 0 the first bad one cuts.
+        threshold: the smallest improvement that counts, >= 0.
+        threshold_mode: whether the threshold is relative to the best metric, "rel", or "abs".
+        mode: whether the metric should fall, "min", or rise, "max".
+        cooldown: how many checks after a cut are never bad, >= 0.
+        min_scale: the smallest scale, in [0, 1]. A smallest rate m under a constant rate η is m/η.
+        eps: a cut that would lower the scale by no more than this is not made, >= 0. PyTorch's,
+            which is for rates, is eps/η here.
+        accumulation_size: how many metrics are averaged for one check, >= 1.
+        nonfinite: "compare" takes infinities as the numbers they are, and NaN as never better;
+            "ignore" passes over all of them as if there had been no metric.
+        axis_name: a mapped axis, or several, over which the metric is averaged first. Under
+            ``pmap`` and ``shard_map`` replicas that saw different metrics would otherwise part.
+
+    Returns:
+        An Optax transform whose state is a :class:`PlateauState`. Numbers may be traced. As a
+        schedule of one hyperparameter: :func:`with_feedback`.
+
+    Raises:
+        TypeError, ValueError: ``value`` is not a real scalar.
+
+    Example:
+        >>> tx = reduce_on_plateau(0.5, patience=1)
+        >>> state = tx.init({"w": jnp.ones(3)})
+        >>> for loss in (1.0, 0.9, 0.9, 0.9):
+        ...     updates, state = tx.update({"w": jnp.ones(3)}, state, value=loss)
+        ...     print(state.scale, updates["w"])
+        1.0 [1. 1. 1.]
+        1.0 [1. 1. 1.]
+        1.0 [1. 1. 1.]
+        0.5 [0.5 0.5 0.5]
+
+        It follows any optimizer, its rate a schedule or not, noted in the state or not:
+
+        >>> from lr_optax import cosine_decay
+        >>> s = cosine_decay(0.1, decay_steps=1000)
+        >>> plain = optax.chain(optax.adam(s), reduce_on_plateau())
+        >>> noted = optax.chain(optax.inject_hyperparams(optax.adam)(s), reduce_on_plateau())
+
+    When to use it:
+        When the length of the run is not known, or the loss has plateaus that no schedule knows,
+        with a metric that is not too noisy: the validation loss once an epoch, or the training
+        loss averaged with ``accumulation_size``.
+
+    Reference:
+        A. Paszke et al., "PyTorch: An Imperative Style, High-Performance Deep Learning Library",
+        2019, arXiv:1912.01703: torch.optim.lr_scheduler.ReduceLROnPlateau, version 2.13.
+    """
+
+    def start() -> PlateauState:
+        settings = PlateauSettings(
+            factor=real(factor),
+            patience=whole(patience),
+            threshold=real(threshold),
+            relative=flag(threshold_mode == "rel"),
+            sign=real(1 if mode == "min" else -1),
+            cooldown=whole(cooldown),
+            min_scale=real(min_scale),
+            eps=real(eps),
+            accumulation_size=whole(accumulation_size),
+            ignore_nonfinite=flag(nonfinite == "ignore"),
+        )
+        best = settings.sign * jnp.inf
+        # An array for each field, as one buffer cannot be donated twice.
+        return PlateauState(real(1), best, whole(0), whole(0), real(0), whole(0), settings)
+
+    return transform(start, check, axis_name)

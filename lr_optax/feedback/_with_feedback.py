@@ -1,0 +1,111 @@
+"""A policy where it is used: as an Optax transform, and as a schedule."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, final
+
+import jax.numpy as jnp
+import optax
+from jax import Array
+from jax.export import register_namedtuple_serialization
+from jax.typing import ArrayLike
+
+from lr_optax._core.clock import as_float
+from lr_optax.feedback._transform import whole
+
+
+class FeedbackScheduleState(NamedTuple):
+    """What a schedule with feedback remembers."""
+
+    # int32: steps taken, which saturate
+    count: Any
+    feedback: Any  # the state of the transform
+
+
+register_namedtuple_serialization(
+    FeedbackScheduleState, serialized_name="lr_optax.FeedbackScheduleState"
+)
+
+
+@final
+class FeedbackSchedule:
+    """A schedule times the scale of a feedback transform; see :func:`with_feedback`."""
+
+    def __init__(
+        self,
+        schedule: Callable[[Any], ArrayLike],
+        feedback: optax.GradientTransformationExtraArgs,
+    ):
+        self._schedule = schedule
+        self._feedback = feedback
+
+    def __repr__(self) -> str:
+        return f"with_feedback({self._schedule!r}, {self._feedback!r})"
+
+    def init(self) -> FeedbackScheduleState:
+        """The state before the first step."""
+        return FeedbackScheduleState(whole(0), self._feedback.init(()))
+
+    def __call__(self, state: FeedbackScheduleState, **extra: Any) -> Array:
+        """The rate of the step whose metric, if there is a new one, is ``value``."""
+        scale, _ = self._step(state, extra)
+        return as_float(self._schedule(state.count)) * as_float(scale)
+
+    def update(self, state: FeedbackScheduleState, **extra: Any) -> FeedbackScheduleState:
+        """The state after that step."""
+        _, feedback = self._step(state, extra)
+        return FeedbackScheduleState(optax.safe_increment(state.count), feedback)
+
+    def _step(self, state: FeedbackScheduleState, extra: dict[str, Any]) -> tuple[Any, Any]:
+        return self._feedback.update(jnp.ones((), jnp.float32), state.feedback, **extra)
+
+
+def with_feedback(
+    schedule: Callable[[Any], ArrayLike], feedback: optax.GradientTransformation
+) -> FeedbackSchedule:
+    """A schedule whose height is set by a metric: η(t)·scale.
+
+    What it returns is a stateful schedule of Optax: it stands for a hyperparameter in
+    :func:`lr_optax.with_hyperparams` and in ``optax.inject_hyperparams``, and takes the metric
+    from ``update(..., value=...)``, or from :func:`lr_optax.observe`.
+
+    Args:
+        schedule: any function of the step, warm-up included.
+        feedback: a transform such as :func:`reduce_on_plateau`.
+
+    Returns:
+        An object with ``init``, ``update`` and a call, as ``optax.inject_hyperparams`` asks for.
+
+    Raises:
+        TypeError: ``schedule`` is no function of the step, or ``feedback`` no transform.
+
+    Example:
+        >>> from lr_optax import constant, reduce_on_plateau, warmup, with_hyperparams
+        >>> rate = with_feedback(warmup(constant(0.1), warmup_steps=2),
+        ...                      reduce_on_plateau(0.5, patience=0))
+        >>> tx = with_hyperparams(optax.adam, learning_rate=rate)
+        >>> params = {"w": jnp.ones(3)}
+        >>> state = tx.init(params)
+        >>> for loss in (1.0, 0.9, 0.8, 0.8):
+        ...     updates, state = tx.update({"w": jnp.ones(3)}, state, params, value=loss)
+        ...     print(state.hyperparams["learning_rate"])
+        0.0
+        0.05
+        0.1
+        0.05
+
+    When to use it:
+        When the metric should set one hyperparameter, such as weight decay, and leave the others
+        alone, or when the rate is more to an optimizer than a factor of its updates, as in
+        ``optax.contrib.schedule_free``. Otherwise the transform behind the optimizer does the same.
+    """
+    if not callable(schedule):
+        raise TypeError(
+            f"with_feedback: `schedule` must be a function of the step, got {schedule!r}; a fixed "
+            "rate is constant(0.1)"
+        )
+    if not isinstance(feedback, optax.GradientTransformation):
+        raise TypeError(
+            f"with_feedback: `feedback` must be a transform such as reduce_on_plateau(0.1), got "
+            f"{feedback!r}"
+        )
+    return FeedbackSchedule(schedule, optax.with_extra_args_support(feedback))

@@ -1,0 +1,206 @@
+"""What convex theory says of a schedule: a bound on the loss of the last iterate."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from lr_optax._core.hyperparameters import is_known
+from lr_optax.results import panels as charts
+from lr_optax.results._result import Result, Table
+from lr_optax.results.panels import Curve, Panel
+
+
+def bound_terms(
+    rates: ArrayLike, *, distance: ArrayLike = 1.0, grad_norms: ArrayLike = 1.0
+) -> tuple[Array, Array]:
+    r"""The two terms of the last iterate's bound: Ω = start + noise.
+
+    With S = Σ η_t, the rates still to come B_k = Σ_{t≥k} η_t and A_k = Σ_{t>k} η_t, and
+    Q_k = Σ_{t≥k} η_t²·G_t²::
+
+        start = D²/(2·S)        noise = Q_0/(2·S) + ½·Σ_k η_k/A_k · Q_k/B_k
+
+    A step after which every rate is 0 has no part in the sum. All of it is suffix sums: O(T), with
+    no small difference of large numbers, and differentiable in everything.
+
+    Args:
+        rates: η_0, ..., η_{T−1}, a vector of rates >= 0. If all are 0 nothing moves and the start
+            term is infinite.
+        distance: D, from the first iterate to the optimum, > 0.
+        grad_norms: G, a bound on the gradients' norms, one number or one for every step.
+
+    Returns:
+        Both terms, scalars in the type of the rates. Rates g times as high have start/g + g·noise.
+
+    Example:
+        >>> start, noise = bound_terms([1.0, 1.0])
+        >>> print(start, noise)
+        0.25 1.0
+
+    When to use it:
+        As an objective to differentiate: :func:`last_iterate_bound` reports on a schedule.
+
+    Reference:
+        A. Defazio, A. Cutkosky, H. Mehta, K. Mishchenko, "Optimal Linear Decay Learning Rate
+        Schedules and Further Refinements", 2023, arXiv:2310.07831, theorem 10.
+    """
+    rates = jnp.asarray(rates, jnp.result_type(float))
+    squares = (rates * jnp.asarray(grad_norms, rates.dtype)) ** 2
+    to_come, weight = _suffix_sums(rates), _suffix_sums(squares)
+    after = jnp.append(to_come[1:], jnp.zeros_like(to_come[:1]))
+    counts = after > 0
+    shares = jnp.where(counts, rates * weight, 0) / jnp.where(counts, after * to_come, 1)
+    moves = to_come[0] > 0
+    total = jnp.where(moves, 2 * to_come[0], 1)
+    start = jnp.where(moves, jnp.asarray(distance, rates.dtype) ** 2 / total, jnp.inf)
+    return start, weight[0] / total + shares.sum() / 2
+
+
+def _suffix_sums(values: Array) -> Array:
+    return jnp.cumsum(values[::-1])[::-1]
+
+
+@dataclass(frozen=True, eq=False)
+class LastIterateBound(Result):
+    """The bound on the loss after the last step, and the peak that makes it smallest.
+
+    Attributes:
+        value: Ω of the schedule as it is.
+        start: its share that comes from where training begins; falls as rates rise.
+        noise: its share that comes from the gradients; grows with the rates.
+        best_value: the smallest Ω of this shape, 2·√(start·noise).
+        best_factor: what all rates have to be multiplied by for that, √(start/noise).
+        best_peak: the highest rate then.
+        rates: the schedule's rates, one for every step.
+    """
+
+    value: Any
+    start: Any
+    noise: Any
+    best_value: Any
+    best_factor: Any
+    best_peak: Any
+    rates: Any
+
+    def table(self) -> Table:
+        """As it is, and at its best peak."""
+        return Table(
+            ("", "peak", "bound"),
+            (
+                ("as given", float(self.rates.max()), float(self.value)),
+                ("at its best peak", float(self.best_peak), float(self.best_value)),
+            ),
+        )
+
+    def panels(self) -> Sequence[Panel]:
+        """The bound over the peak, and where its minimum is."""
+        factors = np.geomspace(0.1, 10, 200) * self.best_factor
+        peak, best = float(self.rates.max()), float(self.best_peak)
+        points = {
+            f"best peak {best:.4g}": (best, self.best_value),
+            f"as given, {peak:.4g}": (peak, self.value),
+        }
+        curves = [Curve(factors * peak, self.start / factors + factors * self.noise, "bound")]
+        for place, (name, (x, y)) in enumerate(points.items(), start=1):
+            curves.append(Curve([x], [y], name, charts.color(place), "discs"))
+        return (Panel("peak rate", "bound on the last loss", tuple(curves), log="xy"),)
+
+
+def last_iterate_bound(
+    schedule: Callable[[Any], ArrayLike],
+    total_steps: int,
+    *,
+    distance: ArrayLike = 1.0,
+    grad_norms: ArrayLike = 1.0,
+) -> LastIterateBound:
+    """What convex theory promises for the loss after the last step under a schedule.
+
+    For convex problems with gradients of norm at most G, subgradient descent from a distance D of
+    the optimum ends with f(x_T) − f* <= Ω; :func:`bound_terms` has the formula. A schedule g times
+    as high has Ω(g) = start/g + g·noise, so that its best peak is known in closed form. The curves
+    of large language models follow it closely in shape: which cooldown is better, and how the best
+    peak moves with the cooldown and the horizon, can be read off before any run.
+
+    Args:
+        schedule: any function of the step.
+        total_steps: T >= 1; the rates are those of steps 0 to T − 1.
+        distance: D > 0. The best peak grows with it.
+        grad_norms: G, one number or one for every step, such as a log interpolated to all steps.
+
+    Returns:
+        A :class:`LastIterateBound`. Its numbers are computed in double precision, unless something
+        is traced: then they can be differentiated, in the default precision.
+
+    Raises:
+        ValueError: ``total_steps`` is below 1, a rate is negative or not finite, all are 0,
+            ``distance`` or a norm is not > 0, or norms are as many as something else.
+
+    Example:
+        >>> from lr_optax import linear, constant
+        >>> bound = last_iterate_bound(linear(1.0, end_value=0.0, transition_steps=400), 400)
+        >>> print(f"{bound.best_peak:.6f} {bound.best_value:.8f}")
+        0.049563 0.10062987
+        >>> flat = last_iterate_bound(constant(1.0), 400)
+        >>> print(f"{flat.best_peak:.6f} {flat.best_value:.8f}")
+        0.018176 0.13754481
+
+    When to use it:
+        To compare shapes and cooldowns with no run at all, and to carry a tuned peak over to
+        another cooldown or horizon: peak₂ = peak₁ · best_peak₂/best_peak₁.
+
+    Reference:
+        F. Schaipp, A. Hägele, A. Taylor, U. Simsekli, F. Bach, "The Surprising Agreement Between
+        Convex Optimization Theory and Learning-Rate Scheduling for Large Model Training", 2025,
+        arXiv:2501.18965.
+    """
+    if total_steps < 1:
+        raise ValueError(
+            f"last_iterate_bound: `total_steps` must be a whole number >= 1, got {total_steps}"
+        )
+    if jnp.shape(grad_norms) not in ((), (total_steps,)):
+        raise ValueError(
+            f"last_iterate_bound: `grad_norms` must be one number or one for each of "
+            f"{total_steps} steps, got {jnp.size(grad_norms)}"
+        )
+    known = is_known(schedule(0), distance, grad_norms)
+    # Not inside a trace: double precision there has no transpose.
+    with jax.enable_x64(new_val=True) if known else contextlib.nullcontext():
+        rates = jnp.asarray(schedule(jnp.arange(total_steps)))
+        if known:
+            _check(rates, distance, grad_norms)
+        start, noise = bound_terms(rates, distance=distance, grad_norms=grad_norms)
+        factor = jnp.sqrt(start / noise)
+        found = {
+            "value": start + noise,
+            "start": start,
+            "noise": noise,
+            "best_value": 2 * jnp.sqrt(start * noise),
+            "best_factor": factor,
+            "best_peak": factor * rates.max(),
+            "rates": rates,
+        }
+        # Outside of its context a double-precision array of JAX is a trap; NumPy's is none.
+        return LastIterateBound(**(jax.device_get(found) if known else found))
+
+
+def _check(rates: Array, distance: ArrayLike, grad_norms: ArrayLike) -> None:
+    rules = {
+        "`schedule`'s rates must be finite and >= 0": (rates, rates >= 0),
+        "`distance` must be a finite number > 0": (distance, jnp.asarray(distance) > 0),
+        "`grad_norms` must be finite and > 0": (grad_norms, jnp.asarray(grad_norms) > 0),
+    }
+    for rule, (values, holds) in rules.items():
+        values = np.atleast_1d(values)
+        if wrong := np.flatnonzero(~(np.isfinite(values) & np.atleast_1d(holds))).tolist():
+            raise ValueError(f"last_iterate_bound: {rule}, got {values[wrong[0]]:.6g}")
+    if not rates.any():
+        raise ValueError("last_iterate_bound: `schedule` never moves: its rates are all 0")

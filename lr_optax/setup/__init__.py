@@ -1,1 +1,0 @@
-"""Before a run: rates for a batch size, settings of AdamW, lengths in steps."""

@@ -1,0 +1,158 @@
+"""The rates in an optimizer's state."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+from jax import Array
+from jax.typing import ArrayLike
+
+from lr_optax._core.clock import as_float
+from lr_optax.feedback._observe import is_feedback
+from lr_optax.feedback._transform import unwrapped
+
+
+class Entry(NamedTuple):
+    """A number found in a state."""
+
+    name: str
+    value: Any
+    labels: tuple[str, ...]  # of optax.partition, from the outermost on
+    path: tuple[str, ...]  # all keys on the way, unique
+    count: Any = None  # updates so far, of the wrapper it belongs to
+
+
+def read_hyperparams(opt_state: Any) -> dict[str, Array]:
+    """The hyperparameters that the last update used, before the first update those of step 0.
+
+    Finds what :func:`with_hyperparams` and ``optax.inject_hyperparams`` note, and the ``scale`` of
+    :func:`reduce_on_plateau`, :func:`greedy` and Optax's own, wherever they are nested. With
+    every ``learning_rate`` comes its ``effective_learning_rate``, the product with the scales that
+    reach it: a scale reaches all rates of its chain, and those of the groups within that chain.
+
+    Args:
+        opt_state: the state of any Optax optimizer, a ``TrainState``, or an ``nnx.Optimizer``.
+
+    Returns:
+        Arrays by name. In a group of ``optax.partition`` a name is preceded by the label, as in
+        ``decoder/learning_rate``; names that would still be the same, by their path in the state.
+        Empty if nothing is noted: the rate of ``optax.adam(0.1)`` is not in its state.
+
+    Example:
+        >>> import optax
+        >>> import jax.numpy as jnp
+        >>> from lr_optax import linear, reduce_on_plateau, with_hyperparams
+        >>> decay = linear(0.1, end_value=0.0, transition_steps=4)
+        >>> tx = optax.chain(with_hyperparams(optax.adam, learning_rate=decay),
+        ...                  reduce_on_plateau(0.5, patience=0))
+        >>> params = {"w": jnp.ones(3)}
+        >>> state = tx.init(params)
+        >>> for loss in (1.0, 1.0):
+        ...     _, state = tx.update(params, state, params, value=loss)
+        >>> for name, value in read_hyperparams(state).items():
+        ...     print(name, value)
+        learning_rate 0.075
+        scale 0.5
+        effective_learning_rate 0.0375
+
+    When to use it:
+        To log, in the compiled step or outside. The rate of the next update is told by
+        :func:`next_hyperparams`.
+    """
+    entries = _entries(opt_state)
+    scales = [entry for entry in entries if entry.name == "scale"]
+    for entry in [entry for entry in entries if entry.name == "learning_rate"]:
+        reaching = [s.value for s in scales if s.labels == entry.labels[: len(s.labels)]]
+        value = _product(entry.value, reaching)
+        entries.append(entry._replace(name="effective_learning_rate", value=value, count=None))
+    return {name: entry.value for name, entry in _named(entries).items()}
+
+
+def next_hyperparams(
+    opt_state: Any, schedules: Mapping[str, Callable[[Any], ArrayLike] | ArrayLike]
+) -> dict[str, Array]:
+    """The values that the next update will use, before any scale.
+
+    A state knows its step, but not the schedules, which are the code's.
+
+    Args:
+        opt_state: as for :func:`read_hyperparams`.
+        schedules: schedules, other functions of the step, or numbers, by a name of
+            :func:`read_hyperparams`.
+
+    Returns:
+        Arrays by the same names.
+
+    Raises:
+        KeyError: the state has no hyperparameter of that name.
+
+    Example:
+        >>> import optax
+        >>> import jax.numpy as jnp
+        >>> from lr_optax import linear, with_hyperparams
+        >>> decay = linear(0.1, end_value=0.0, transition_steps=4)
+        >>> tx = with_hyperparams(optax.adam, learning_rate=decay)
+        >>> params = {"w": jnp.ones(3)}
+        >>> _, state = tx.update(params, tx.init(params), params)
+        >>> print(read_hyperparams(state)["learning_rate"],
+        ...       next_hyperparams(state, {"learning_rate": decay})["learning_rate"])
+        0.1 0.075
+    """
+    counts = {name: steps_taken(opt_state, name) for name in schedules}
+    return {n: as_float(s(counts[n]) if callable(s) else s) for n, s in schedules.items()}
+
+
+def steps_taken(opt_state: Any, name: str) -> Array:
+    """How many updates the wrapper of a hyperparameter has made."""
+    counts = {n: e.count for n, e in _named(_entries(opt_state)).items() if e.count is not None}
+    if name not in counts:
+        remedy = f"it has {', '.join(counts)}" if counts else _NO_RECORD
+        raise KeyError(f"the state has no hyperparameter {name!r}; {remedy}")
+    return counts[name]
+
+
+_NO_RECORD = (
+    "it has a record of none: optax.adam(0.1) keeps none, "
+    "with_hyperparams(optax.adam, learning_rate=0.1) does"
+)
+
+
+def _entries(opt_state: Any) -> list[Entry]:
+    return list(_find(unwrapped(getattr(opt_state, "opt_state", opt_state)), (), ()))
+
+
+def _find(node: Any, labels: tuple[str, ...], path: tuple[str, ...]) -> Iterator[Entry]:
+    if is_feedback(node) or hasattr(node, "plateau_count"):
+        yield Entry("scale", node.scale, labels, path)
+        return
+    children = _children(node)
+    if isinstance(getattr(node, "hyperparams", None), Mapping):
+        for name, value in node.hyperparams.items():
+            yield Entry(name, value, labels, path, node.count)
+        # Not into the states of schedules: their scales are in the values already.
+        children = {"inner_state": node.inner_state}
+    if hasattr(node, "inner_states"):
+        for label, child in node.inner_states.items():
+            yield from _find(child, (*labels, str(label)), (*path, str(label)))
+        return
+    for key, child in children.items():
+        yield from _find(child, labels, (*path, key))
+
+
+def _children(node: Any) -> dict[str, Any]:
+    keyed, _ = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda x: x is not node)
+    return {jax.tree_util.keystr(key, simple=True): child for key, child in keyed if key}
+
+
+def _named(entries: list[Entry]) -> dict[str, Entry]:
+    short = ["/".join((*entry.labels, entry.name)) for entry in entries]
+    return {
+        name if short.count(name) == 1 else "/".join((*entry.path, entry.name)): entry
+        for name, entry in zip(short, entries, strict=True)
+    }
+
+
+def _product(value: Array, factors: list[Array]) -> Array:
+    for factor in factors:
+        value = value * as_float(factor)
+    return value

@@ -1,0 +1,201 @@
+"""Schedules for an optimizer's hyperparameters."""
+
+import difflib
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+from jax.typing import ArrayLike
+from optax.schedules import StatefulSchedule
+
+from lr_optax._core.clock import as_float
+from lr_optax._core.hyperparameters import is_known, is_leaf
+from lr_optax.feedback._transform import NO_RATE, Feedback
+
+
+class HyperparamsState(NamedTuple):
+    """The state of an optimizer :func:`with_hyperparams`."""
+
+    # int32: updates so far, which saturate
+    count: Any
+    hyperparams: dict[str, Array]  # a record of the last update's values, never read
+    feedback: dict[str, Any]  # what schedules with feedback remember
+    inner_state: Any  # of the optimizer
+
+
+def with_hyperparams(
+    factory: Callable[..., optax.GradientTransformation], /, **hyperparams: Any
+) -> optax.GradientTransformationExtraArgs:
+    """An optimizer with schedules for the hyperparameters named here, and for no others.
+
+    Each value is computed once an update, in float32, and handed to ``factory``; the state has it
+    for the record (:func:`lr_optax.read_hyperparams`). It is never read back: after a checkpoint
+    has been restored, the values are those of the code, at the restored count. A number in place
+    of a schedule makes the same state, so that one can be exchanged for the other.
+
+    Everything else is bound by the caller, with ``functools.partial``, and stays what it is: a
+    mask is not called, a type is not injected, b2 is not rounded to the parameters' type. Updates
+    come in the wider of the gradient's and the parameter's type, and the optimizer's state keeps
+    the types it was made with.
+
+    So, beside ``optax.inject_hyperparams``:
+
+    * a value put into ``state.hyperparams`` by hand is overwritten without having been used.
+      Optax does so too where there is a schedule, and takes it for the next update, and for all
+      after it, where there is a number. To set a value from outside, make it an argument of the
+      compiled step, and the optimizer inside: ``with_hyperparams(optax.adam,
+      learning_rate=rate).update(...)`` makes the same state for every ``rate``.
+    * ``static_args`` are all arguments that are not named here. Optax takes all numbers for
+      hyperparameters that it does not name: it also keeps β₂ and ε in the state.
+    * A bool, a random key, a mask, a type or None is refused by name, and bound with
+      ``functools.partial``. Optax leaves a bool as it is, and keeps a key in the state.
+
+    Args:
+        factory: makes an optimizer, such as ``optax.adamw`` or
+            ``partial(optax.adamw, b2=0.95, mask=mask)``; not an optimizer that is made already.
+        hyperparams: by the name of an argument of ``factory``, a real number, a schedule or
+            another function of the step (int32, from 0), or a schedule :func:`with_feedback`.
+
+    Returns:
+        An Optax transform whose state is a :class:`HyperparamsState`. It hands extra arguments
+        such as ``value`` on.
+
+    Raises:
+        TypeError: ``factory`` is an optimizer, or takes no argument of that name, or a value is
+            none of these, or a function does not return a real scalar.
+        ValueError: a number is NaN, or beyond float32.
+
+    Example:
+        >>> from functools import partial
+        >>> from lr_optax import cosine_decay, linear
+        >>> tx = with_hyperparams(
+        ...     partial(optax.adamw, b2=0.95, mask={"w": True, "b": False}),
+        ...     learning_rate=cosine_decay(0.1, decay_steps=100),
+        ...     b1=linear(0.95, end_value=0.85, transition_steps=100),
+        ... )
+        >>> params = {"w": jnp.ones(3), "b": jnp.ones(())}
+        >>> state = tx.init(params)
+        >>> _, state = tx.update(params, state, params)
+        >>> print(state.count, state.hyperparams["learning_rate"], state.hyperparams["b1"])
+        1 0.1 0.95
+
+    When to use it:
+        To log the rate, to schedule weight decay, momentum or β₁, or to keep compilation short: a
+        schedule that ``optax.adam`` is given directly is compiled again for every parameter array.
+    """
+    if not callable(factory):
+        raise TypeError(
+            "with_hyperparams takes the function that makes an optimizer, not the optimizer: "
+            "with_hyperparams(optax.adam, learning_rate=0.1) in place of optax.adam(0.1); got "
+            f"{factory!r}"
+        )
+    if not hyperparams:
+        raise TypeError("with_hyperparams: name at least one, as in learning_rate=0.1")
+    for name, source in hyperparams.items():
+        _check(factory, name, source)
+    stateful = {n: s for n, s in hyperparams.items() if isinstance(s, StatefulSchedule)}
+    plain = {n: s for n, s in hyperparams.items() if n not in stateful}
+
+    def evaluate(count: Array, feedback: dict[str, Any], **extra: Any) -> dict[str, Array]:
+        values: dict[str, Any] = {n: s(count) if callable(s) else s for n, s in plain.items()}
+        values |= {n: s(feedback[n], **extra) for n, s in stateful.items()}
+        return {name: _once(_scalar(name, values[name]), count) for name in hyperparams}
+
+    def make(values: dict[str, Array]) -> optax.GradientTransformation:
+        made = factory(**values)
+        if not hasattr(made, "init"):
+            raise TypeError(f"with_hyperparams: the factory must return an optimizer, got {made!r}")
+        return made
+
+    def init(params: optax.Params) -> HyperparamsState:
+        count, feedback = jnp.zeros((), jnp.int32), {n: s.init() for n, s in stateful.items()}
+        values = evaluate(count, feedback)
+        return HyperparamsState(count, values, feedback, make(values).init(params))
+
+    def update(
+        updates: optax.Updates, state: Any, params: optax.Params | None = None, **extra: Any
+    ) -> tuple[optax.Updates, HyperparamsState]:
+        values = evaluate(state.count, state.feedback, **extra)
+        feedback = {n: s.update(state.feedback[n], **extra) for n, s in stateful.items()}
+        inner = optax.with_extra_args_support(make(values))
+        # Computed with float32 values, kept in the types that were there before.
+        with jax.numpy_dtype_promotion("standard"):
+            new, inner_state = inner.update(updates, state.inner_state, params, **extra)
+            new = _typed(new, _wider(updates, params))
+        inner_state = _typed(inner_state, state.inner_state)
+        count = optax.safe_increment(state.count)
+        return new, HyperparamsState(count, values, feedback, inner_state)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _scalar(name: str, value: ArrayLike) -> Array:
+    value = value.item() if isinstance(value, np.generic) else value
+    if not _is_number(value):
+        raise TypeError(
+            f"with_hyperparams: `{name}` must be a real scalar at each step, got {value!r}"
+        )
+    return as_float(value)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is one real number: no flag, and no random key, which is an array too."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if not is_leaf(value) or jnp.shape(value):
+        return False
+    kinds = jnp.integer, jnp.floating
+    return any(jnp.issubdtype(jnp.result_type(value), kind) for kind in kinds)
+
+
+def _fits(value: Any) -> bool:
+    """Whether a number stays what it is; infinity, such as that of a norm's limit, is one."""
+    return abs(value) <= float(np.finfo(np.float32).max) or abs(value) == math.inf
+
+
+def _once(value: Array, count: Array) -> Array:
+    """The same value, in a form that XLA computes once instead of in every kernel that needs it.
+
+    It copies cheap arithmetic on scalars into each of them, but no division; x / 1 is exact.
+    """
+    return value / jnp.where(count < 0, 2, 1).astype(value.dtype)
+
+
+def _wider(updates: optax.Updates, params: optax.Params | None) -> Any:
+    """Types for new updates: the wider of an update's and its parameter's."""
+    if jax.tree.structure(updates) != jax.tree.structure(params):
+        return updates
+    wider = jax.tree.map(lambda u, p: jnp.promote_types(u.dtype, p.dtype), updates, params)
+    return jax.tree.map(lambda dtype: jax.ShapeDtypeStruct((), dtype), wider)
+
+
+def _typed(tree: Any, like: Any) -> Any:
+    """A tree in the types of another, if they are of one structure."""
+    if jax.tree.structure(tree) != jax.tree.structure(like):
+        return tree
+    return jax.tree.map(lambda x, y: x if x.dtype == y.dtype else x.astype(y.dtype), tree, like)
+
+
+def _check(factory: Callable[..., Any], name: str, source: object) -> None:
+    taken = inspect.signature(factory).parameters
+    if name not in taken and all(p.kind != p.VAR_KEYWORD for p in taken.values()):
+        near = difflib.get_close_matches(name, taken, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(taken)}"
+        raise TypeError(f"with_hyperparams: the factory has no argument {name!r}; {remedy}")
+    source = source.item() if isinstance(source, np.generic) else source
+    if isinstance(source, Feedback):
+        raise TypeError(f"with_hyperparams: `{name}`: {NO_RATE}")
+    if _is_number(source) and is_known(source) and not _fits(source):
+        raise ValueError(
+            f"with_hyperparams: `{name}` must be a number that float32 can hold, got {source!r}"
+        )
+    if not (callable(source) or _is_number(source)):
+        raise TypeError(
+            f"with_hyperparams: `{name}` must be a number or a function of the step, got "
+            f"{source!r} (anything else is bound with functools.partial)"
+        )

@@ -1,0 +1,119 @@
+"""A result prints, saves without loss, and is read back."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lr_optax import cosine_decay
+from lr_optax.results._result import Result, Table
+from lr_optax.results.files import write_whole
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Inner(Result):
+    value: object
+
+    def table(self):
+        return Table(("name", "value"), (("a<b", 0.123456789), ("long name", None)))
+
+    def legend(self):
+        return ("value: in <units>",)
+
+    def notes(self):
+        return ("one thing",)
+
+    def draw(self, figure):
+        figure.add_subplot().plot([0, 1])
+
+
+VALUES = [
+    None,
+    True,
+    3,
+    0.1,
+    float("nan"),
+    float("-inf"),
+    "η",
+    (1, (2.5, "x")),
+    {"dict": (1,), "array": 2},
+    np.float32([[0.1, np.nan], [np.inf, -1]]),
+    np.float32(0.1),
+    np.zeros((0, 3), np.int64),
+    np.array([True, False]),
+    np.arange(3, dtype=np.uint32),
+    cosine_decay(0.1, decay_steps=9),
+    Inner(np.float64(1 / 3)),
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=str)
+def test_json_loses_nothing(value, tmp_path):
+    Inner(value).save(tmp_path / "result.json")
+    json.loads((tmp_path / "result.json").read_text(), parse_constant=pytest.fail)
+    back = Inner.load(tmp_path / "result.json").value
+    assert type(back) is (np.ndarray if isinstance(value, np.generic) else type(value))
+    if isinstance(value, Inner):
+        value, back = value.value, back.value
+    np.testing.assert_equal(back, value)
+    if isinstance(value, np.ndarray | np.generic):
+        assert back.dtype == value.dtype
+        assert back.shape == value.shape
+
+
+def test_csv_is_the_table_with_all_digits(tmp_path):
+    Inner(0).save(tmp_path / "result.csv")
+    assert (tmp_path / "result.csv").read_text() == "name,value\na<b,0.123456789\nlong name,\n"
+
+
+def test_prints_and_shows_in_a_notebook():
+    assert (
+        str(Inner(0))
+        == "name        value\na<b        0.1235\nlong name\nvalue: in <units>\n! one thing"
+    )
+    assert "<td>a&lt;b</td><td>0.1235</td>" in Inner(0)._repr_html_()
+    assert "<p>value: in &lt;units&gt;</p><p>one thing</p>" in Inner(0)._repr_html_()
+
+
+def test_draws_into_a_file(tmp_path):
+    figure = Inner(0).plot(tmp_path / "picture.png")
+    assert len(figure.axes) == 1
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_cannot_be_saved_leaves_the_old_file(tmp_path):
+    path = tmp_path / "result.json"
+    Inner(1).save(path)
+    with pytest.raises(TypeError, match="object has no form as plain data"):
+        Inner(object()).save(path)
+    with pytest.raises(ValueError, match=r"as \.json or \.csv, not as '\.txt'"):
+        Inner(1).save(tmp_path / "result.txt")
+    assert Inner.load(path).value == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_an_interrupt_leaves_no_half_of_a_file(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    def renamed(self, target):
+        self.rename(target)
+        raise KeyboardInterrupt
+
+    for step, instead, left in (("chmod", interrupted, []), ("replace", renamed, ["file"])):
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, step, instead)
+            with pytest.raises(KeyboardInterrupt):
+                write_whole(tmp_path / "file", "whole")
+        assert [file.name for file in tmp_path.iterdir()] == left
+    assert (tmp_path / "file").read_text() == "whole"
+
+
+def test_what_was_not_saved_here_is_refused(tmp_path):
+    path = tmp_path / "result.json"
+    for text in ["{", "[1]", '{"result": ["Nothing", {}]}', '{"result": ["Inner", {}]}', "{}"]:
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"result\.json (is not a saved result|holds a)"):
+            Inner.load(path)
