@@ -7,10 +7,12 @@ is a literal made of numbers, strings, sequences and the names of registered sch
 import ast
 import difflib
 import doctest
+import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import jax.numpy as jnp
 import numpy as np
@@ -94,7 +96,7 @@ def _make(name: str, /, *args: Any, **kwargs: Any) -> Any:
         return array(*args, **kwargs)
     library, dot, _ = name.partition(".")
     if dot and library in _LIBRARIES:
-        import_module(_LIBRARIES[library])
+        import_module(f"lr_optax.compat.{_LIBRARIES[library]}")
     if name not in REGISTRY:
         near = difflib.get_close_matches(name, REGISTRY, n=1)
         remedy = f"did you mean {near[0]}?" if near else "lr_optax.catalogue() has them all"
@@ -102,14 +104,10 @@ def _make(name: str, /, *args: Any, **kwargs: Any) -> Any:
     return REGISTRY[name].make(*args, **kwargs)
 
 
-_LIBRARIES = {
-    "compat": "lr_optax.compat._shared",
-    "deepspeed": "lr_optax.compat.deepspeed",
-    "timm": "lr_optax.compat.timm",
-    "torch": "lr_optax.compat.torch",
-    "transformers": "lr_optax.compat.transformers",
+_LIBRARIES = {"compat": "_shared"} | {
+    path.stem: path.stem for path in Path(__file__).with_name("compat").glob("[a-z]*.py")
 }
-"""Where the formulas are that only other libraries have, by what precedes their names."""
+"""The modules of :mod:`lr_optax.compat` by what precedes the names of their formulas."""
 
 
 def _dotted(node: ast.expr) -> str:
@@ -122,21 +120,21 @@ def _dotted(node: ast.expr) -> str:
 
 
 def array(values: Any, dtype: str) -> np.ndarray:
-    """What ``array(...)`` means in a text; its errors are for whoever wrote that."""
+    """What ``array(...)`` means in a text; its errors are for the person who wrote it."""
     try:
-        known = np.dtype(dtype) if isinstance(dtype, str) else None
+        numeric = np.dtype(dtype) if isinstance(dtype, str) else None
     except TypeError:
-        known = None
+        numeric = None
     # A string type such as U500000000 would take as much memory as it says.
-    if known is None or known.shape or not jnp.issubdtype(known, jnp.number):
+    if numeric is None or numeric.shape or not jnp.issubdtype(numeric, jnp.number):
         raise ValueError(f"array: `dtype` must be the name of a number's type, got {show(dtype)}")
-    whole = jnp.issubdtype(known, jnp.integer)
+    whole = jnp.issubdtype(numeric, jnp.integer)
     if not _are_numbers(values, int if whole else int | float):
         kind = "whole numbers" if whole else "numbers"
         raise ValueError(f"array: `values` must be {kind} for {dtype}, got {show(values)}")
     try:
         with np.errstate(over="ignore"):  # an infinity is refused where a schedule gets it
-            return np.asarray(values, known)
+            return np.asarray(values, numeric)
     except (ValueError, OverflowError):
         raise ValueError(
             f"array: `values` must fit {dtype}, in rows of one length, got {show(values)}"
@@ -169,21 +167,44 @@ def to_dict(schedule: Schedule) -> dict[str, Any]:
         >>> to_dict(step_decay(0.1, decay_rate=0.5, decay_steps=10))
         {'step_decay': {'init_value': 0.1, 'decay_rate': 0.5, 'decay_steps': 10}}
     """
-    return _plain(schedule, "schedule")
+    return to_plain(schedule, "schedule", _refuse)
 
 
-def _plain(value: Any, name: str) -> Any:
-    if isinstance(value, Schedule):
-        inside = {n: _plain(v, f"{value.name}.{n}") for n, v in value.hyperparameters.items()}
-        return {value.name: inside}
-    if isinstance(value, tuple):
-        return [_plain(item, name) for item in value]
-    if is_array(value):
-        known = np.asarray(value)
-        return {"array": {"values": known.tolist(), "dtype": str(known.dtype)}}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
+def _refuse(value: object, name: str) -> NoReturn:
     raise TypeError(f"to_dict: `{name}` = {value!r} has no form as plain data")
+
+
+def to_plain(value: object, name: str, other: Callable[[Any, str], object]) -> Any:
+    """A value as plain data; what is not plain becomes a dictionary of one entry.
+
+    A schedule becomes ``{name: {argument: value}}``, an array ``{"array": {"values": ...,
+    "dtype": ...}}``, with its infinities and NaNs as strings.
+
+    Args:
+        value: what to write.
+        name: what errors call it.
+        other: writes what has no form here, such as a dictionary or NaN, or raises ``TypeError``;
+            it takes the value and its name.
+    """
+    if isinstance(value, Schedule):
+        fields = value.hyperparameters.items()
+        return {value.name: {n: to_plain(v, f"{value.name}.{n}", other) for n, v in fields}}
+    if isinstance(value, tuple | list):
+        return [to_plain(item, name, other) for item in value]
+    if is_array(value):
+        array = np.asarray(value)
+        return {"array": {"values": _finite_or_text(array.tolist()), "dtype": str(array.dtype)}}
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return other(value, name)
+
+
+def _finite_or_text(values: Any) -> Any:
+    if isinstance(values, list):
+        return list(map(_finite_or_text, values))
+    return str(values) if isinstance(values, float) and not math.isfinite(values) else values
 
 
 def from_dict(data: Mapping[str, Any]) -> Schedule:
@@ -204,7 +225,7 @@ def from_dict(data: Mapping[str, Any]) -> Schedule:
         step_decay(0.1, decay_rate=0.5, decay_steps=10)
     """
     try:
-        value = _build(data)
+        value = from_plain(data, {"array": _read_array})
     except RecursionError:
         raise ValueError(f"from_dict: the data contains itself, or is nested {_TOO_DEEP}") from None
     except (TypeError, OverflowError) as error:
@@ -214,20 +235,31 @@ def from_dict(data: Mapping[str, Any]) -> Schedule:
     return value
 
 
-def _build(data: Any) -> Any:
+def _read_array(content: object) -> np.ndarray:
+    if not isinstance(content, Mapping):
+        raise ValueError(f"from_dict: an array needs `values` and `dtype`, got {show(content)}")
+    return array(**content)
+
+
+def from_plain(data: Any, kinds: Mapping[str, Callable[[Any], Any]]) -> Any:
+    """The value that plain data describes, the inverse of :func:`to_plain`; lists become tuples.
+
+    Args:
+        data: what to read.
+        kinds: reads the content of dictionaries of one entry, by its name, that are not schedules.
+    """
     if isinstance(data, list | tuple):
-        return tuple(map(_build, data))
+        return tuple(from_plain(item, kinds) for item in data)
     if not isinstance(data, Mapping):
         return data
-    if len(data) != 1 or not isinstance(arguments := next(iter(data.values())), Mapping):
+    name, content = next(iter(data.items())) if len(data) == 1 else (None, None)
+    if isinstance(name, str) and name in kinds:
+        return kinds[name](content)
+    if not isinstance(content, Mapping):
         raise ValueError(f"from_dict: expected {{name: {{argument: value}}}}, got {show(data)}")
-    (name,) = data
     if not isinstance(name, str):
         raise ValueError(f"from_dict: the name of a schedule must be a str, got {show(name)}")
-    if name == "array":  # its values stay a list
-        return array(**arguments)
-    values = {argument: _build(value) for argument, value in arguments.items()}
-    return _make(name, **values)
+    return _make(name, **{argument: from_plain(item, kinds) for argument, item in content.items()})
 
 
 def example(name: str) -> Schedule | None:

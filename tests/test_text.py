@@ -1,5 +1,6 @@
 """Text and plain data: round trips, clear errors, and never an execution."""
 
+import ast
 import copy
 import enum
 import json
@@ -17,6 +18,7 @@ from strategies import schedules
 
 import lr_optax
 from lr_optax import Schedule, constant, from_dict, from_function, parse, to_dict
+from lr_optax.text import from_plain, to_plain
 
 
 @settings(max_examples=100)
@@ -201,6 +203,7 @@ def nested(depth):
             {"constant": {"value": {"array": {"values": [10**400], "dtype": "float32"}}}},
             "must fit float32",
         ),
+        ({"constant": {"value": {"array": 5}}}, "an array needs `values` and `dtype`, got 5"),
         ({"constant": {"value": {"array": {"values": 1, "dtyp": "int8"}}}}, "array() got an unexp"),
         ({"constant": {1: 2}}, "keywords must be strings"),
         ({1: {}}, "the name of a schedule must be a str, got 1"),
@@ -311,3 +314,20 @@ def test_errors_quote_60_characters():
 def test_parse_wants_text():
     with pytest.raises(TypeError, match="must be a str, got constant"):
         parse(constant(0.1))
+
+
+def test_plain_data_of_more_than_schedules_needs_a_reader_and_a_writer():
+    value = (constant(0.1), (np.asarray([1.0, np.nan]), -np.inf), {"a": 1}, None, True, "x")
+    plain = to_plain(value, "v", lambda v, name: {"other": repr(v)})
+    assert plain[0] == {"constant": {"value": 0.1}}
+    assert plain[1] == [{"array": {"values": [1.0, "nan"], "dtype": "float64"}}, {"other": "-inf"}]
+    assert plain[2:] == [{"other": "{'a': 1}"}, None, True, "x"]
+    kinds = {
+        "other": ast.literal_eval,
+        "array": lambda array: np.asarray(array["values"], array["dtype"]),
+    }
+    plain[1][1] = {"other": "1"}
+    back = from_plain(json.loads(json.dumps(plain)), kinds)
+    np.testing.assert_array_equal(back[1][0], value[1][0])
+    assert back[0] == value[0]
+    assert back[1][1:] + back[2:] == (1, {"a": 1}, None, True, "x")
