@@ -1,6 +1,5 @@
 """Every public name, once: where it lives. Type checkers read this, and so does __init__.py."""
 
-from lr_optax._core.schedule import Schedule as Schedule
 from lr_optax.feedback._greedy import GreedyState as GreedyState
 from lr_optax.feedback._greedy import greedy as greedy
 from lr_optax.feedback._observe import observe as observe
@@ -48,6 +47,7 @@ from lr_optax.planning._scaling import noise_scale_adam as noise_scale_adam
 from lr_optax.planning._scaling import noise_scale_sgd as noise_scale_sgd
 from lr_optax.planning._scaling import proportional_weight_decay as proportional_weight_decay
 from lr_optax.planning._scaling import sqrt_scaling as sqrt_scaling
+from lr_optax.schedules import Schedule as Schedule
 from lr_optax.schedules import catalogue as catalogue
 from lr_optax.schedules import schedule as schedule
 from lr_optax.schedules.combine import add as add

@@ -14,13 +14,15 @@ once" where a phase has to end.
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike, DTypeLike
+
+from lr_optax._core.hyperparameters import is_number
 
 
 def default_float() -> np.dtype:
@@ -50,11 +52,6 @@ def as_step(step: ArrayLike) -> Array:
     top = _top(step.dtype)
     step = step.clip(0) if top <= _top(integer) else step.clip(0, _top(integer))
     return jnp.asarray(step, integer)
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Whether ``value`` is a Python number: known exactly, and in double precision."""
-    return isinstance(value, int | float)
 
 
 def _top(dtype: DTypeLike) -> int:

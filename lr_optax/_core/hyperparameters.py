@@ -1,7 +1,8 @@
-"""What a hyperparameter may be: annotations that turn into clear errors.
+"""What a hyperparameter may be: annotations, and the one gate that every given value passes.
 
-A formula annotates its arguments with the aliases of this module; the function that users call
-then checks what it knows, and says nothing about traced values::
+A formula annotates its arguments with the aliases of this module. :class:`Parameters` turns each
+given value into the one that is kept, or into an error that names the field, the rule and the
+value. Traced values are never checked::
 
     def step_decay(step, init_value: Rate, *, decay_rate: Positive, decay_steps: Period): ...
 """
@@ -9,9 +10,8 @@ then checks what it knows, and says nothing about traced values::
 import difflib
 import functools
 import inspect
-import math
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import (
     Annotated,
@@ -19,10 +19,12 @@ from typing import (
     Literal,
     ParamSpec,
     Protocol,
+    TypeGuard,
     TypeVar,
     Union,
     get_args,
     get_origin,
+    runtime_checkable,
 )
 
 import jax
@@ -30,9 +32,83 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from lr_optax._core.shapes import needs_positive
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether ``value`` is a Python number: known exactly, and in double precision."""
+    return isinstance(value, int | float)
 
 
+def is_array(value: object) -> TypeGuard[np.ndarray | jax.Array]:
+    """Whether ``value`` is an array of NumPy or JAX, a tracer included."""
+    return isinstance(value, np.ndarray | jax.Array)
+
+
+def is_leaf(value: object) -> bool:
+    """Whether ``value`` is a number or an array: what may be traced."""
+    return (is_number(value) and not isinstance(value, bool)) or is_array(value)
+
+
+def is_known(*values: object) -> bool:
+    """Whether values can be compared now: no tracers, nothing that lives on another host."""
+    return all(
+        is_number(value)
+        or isinstance(value, np.ndarray)
+        or (
+            isinstance(value, jax.Array)
+            and not isinstance(value, Tracer)
+            and value.is_fully_addressable
+        )
+        for value in jax.tree.leaves(values)
+    )
+
+
+def exceeds(low: object, high: object) -> bool:
+    """Whether ``low``, or one of its elements, is known to be greater than ``high``."""
+    return is_known(low, high) and bool(np.any(np.asarray(low) > np.asarray(high)))
+
+
+def show(value: object) -> str:
+    """A value as an error quotes it."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return f"a number of {type(value).__name__} with thousands of digits"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def as_plain(value: Any) -> Any:
+    """NumPy's scalars, enumerations and other subclasses as the number or string they are."""
+    if isinstance(value, np.bool_ | np.number):
+        value = value.item()
+    if type(value) not in (int, float, str, bool):
+        for plain, convert in _CONVERSIONS.items():
+            if isinstance(value, plain):
+                return convert(value)
+    return value
+
+
+_CONVERSIONS: dict[type, Callable[[Any], object]] = {
+    int: int.__index__,
+    float: float.__float__,
+    str: str.__str__,
+}
+
+
+def _holds_reals(array: np.ndarray | jax.Array) -> bool:
+    return jnp.issubdtype(array.dtype, jnp.integer) or jnp.issubdtype(array.dtype, jnp.floating)
+
+
+def _kept_array(array: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
+    """An array that no caller can change: one of NumPy is copied."""
+    if not _holds_reals(array) or array.dtype.itemsize > 8:  # JAX has nothing over float64
+        raise TypeError(f"must be an array of real numbers, got one of {array.dtype}")
+    if isinstance(array, np.ndarray):
+        array = np.array(array, array.dtype.newbyteorder("="))
+        array.flags.writeable = False
+    return array
+
+
+@runtime_checkable
 class Accepts(Protocol):
     """What may stand in an annotation's metadata: takes a value, returns what is kept of it."""
 
@@ -57,22 +133,17 @@ class Rule:
 
     def accept(self, value: Any) -> Any:
         """NumPy scalars become Python numbers, a count of 1e4 becomes 10000."""
-        if isinstance(value, np.generic):
-            value = value.item()
-        if isinstance(value, np.ndarray | jax.Array) and jnp.issubdtype(value.dtype, jnp.number):
-            real = not jnp.issubdtype(value.dtype, jnp.complexfloating)
-        else:
-            real = isinstance(value, int | float) and not isinstance(value, bool)
-        if not real:
+        value = as_plain(value)
+        if not is_leaf(value) or (is_array(value) and not _holds_reals(value)):
             raise TypeError(f"must be {self.words}, got {show(value)} ({type(value).__name__})")
         if np.size(value) == 0:
             raise ValueError(f"must be {self.words}, got an empty array")
         if is_known(value) and not self.holds_for(value):
             raise ValueError(f"must be {self.words}, got {show(value)}{self._remedy(value)}")
-        return self.keep(value)
+        return _kept_array(value) if is_array(value) else self.keep(value)
 
     def keep(self, value: Any) -> Any:
-        """What is kept of a value that fits."""
+        """What is kept of a number that fits."""
         return int(value) if self.whole and isinstance(value, float) and value % 1 == 0 else value
 
     def holds_for(self, value: Any) -> bool:
@@ -101,159 +172,108 @@ class Several:
     ascending: bool = False
 
     def accept(self, value: Any) -> Any:
-        """See :class:`Accepts`. A list becomes a tuple."""
-        if isinstance(value, np.ndarray | jax.Array) and value.shape == (0,):
+        """A list becomes a tuple."""
+        if is_array(value) and value.shape == (0,):
             return ()
-        plain = False
-        if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-            # Python numbers are looked at together: one by one, 100,000 take seconds.
-            plain = {type(item) for item in value} <= {int, float} and self.rule.holds_for(value)
-            accept = self.rule.keep if plain else self.rule.accept
-            value = tuple(accept(item) for item in value)
-        elif not (isinstance(value, np.ndarray | jax.Array) and value.ndim == 1):
-            raise TypeError(f"must be a sequence, each {self.rule.words}, got {show(value)}")
+        if is_array(value) and value.ndim == 1:
+            value = compared = self.rule.accept(value)
+        elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+            value, compared = self._accept_each(value)
         else:
-            value = self.rule.accept(value)
-        if not self.ascending:
-            return value
-        known = value
-        if isinstance(value, tuple) and not plain:
-            known = [v for v in value if is_known(v)]
-        if (plain or is_known(known)) and np.any(np.diff(np.asarray(known, np.float64)) < 0):
+            raise TypeError(f"must be a sequence, each {self.rule.words}, got {show(value)}")
+        ordered = not self.ascending or not is_known(compared)
+        if not ordered and np.any(np.diff(np.asarray(compared, np.float64)) < 0):
             raise ValueError(f"must be in ascending order, got {show(value)}")
         return value
 
+    def _accept_each(self, values: Sequence[Any]) -> tuple[tuple[Any, ...], Any]:
+        """What is kept of each, and those of them that can be compared, as one leaf."""
+        # Python numbers are looked at together: one by one, 100,000 take seconds.
+        if {type(value) for value in values} <= {int, float} and self.rule.holds_for(values):
+            kept = tuple(map(self.rule.keep, values))
+            return kept, np.asarray(kept, np.float64)
+        kept = tuple(map(self.rule.accept, values))
+        return kept, [value for value in kept if is_known(value)]
 
-def _at_least(low: float, *, whole: bool) -> Callable[[np.ndarray], Any]:
-    return lambda x: np.isfinite(x) & (x >= low) & ((x == np.floor(x)) | (not whole))
 
+def _at_least(low: float, words: str) -> Rule:
+    return Rule(words, lambda x: np.isfinite(x) & (x >= low))
+
+
+def _whole(low: float, words: str) -> Rule:
+    return Rule(words, lambda x: np.isfinite(x) & (x >= low) & (x == np.floor(x)), whole=True)
+
+
+_FINITE = Rule("a finite number", np.isfinite)
+_WHOLE_STEPS = _whole(0, "a whole number of steps >= 0")
+# Times between two steps, which some libraries allow; whole ones are kept as integers.
+_TIME = Rule("a number of steps >= 0", lambda x: np.isfinite(x) & (x >= 0), whole=True)
 
 Number = float | jax.Array | np.ndarray
 """A Python number, or an array of numbers."""
 
+Vector = Sequence[Number] | np.ndarray | jax.Array
+"""Several numbers."""
 
-Real = Annotated[Number, Rule("a finite number", np.isfinite)]
+Real = Annotated[Number, _FINITE]
 """Any real number."""
 
-
-NonNegative = Annotated[Number, Rule("a finite number >= 0", _at_least(0, whole=False))]
+NonNegative = Annotated[Number, _at_least(0, "a finite number >= 0")]
 """A quantity that cannot be negative."""
-
 
 Rate = NonNegative
 """A learning rate."""
 
-
 Positive = Annotated[Number, Rule("a finite number > 0", lambda x: np.isfinite(x) & (x > 0))]
 """What something is multiplied by, or raised to."""
 
-
-Growth = Annotated[Number, Rule("a finite number >= 1", _at_least(1, whole=False))]
+Growth = Annotated[Number, _at_least(1, "a finite number >= 1")]
 """A factor that does not shrink what it multiplies."""
-
 
 Fraction = Annotated[Number, Rule("a number in [0, 1]", lambda x: (x >= 0) & (x <= 1))]
 """A share of something."""
 
-
-Shrinking = Annotated[
-    Number, Rule("a number between 0 and 1, both excluded", lambda x: (x > 0) & (x < 1))
-]
+_BETWEEN = Rule("a number between 0 and 1, both excluded", lambda x: (x > 0) & (x < 1))
+Shrinking = Annotated[Number, _BETWEEN]
 """A factor that shrinks what it multiplies, but not to nothing."""
 
-
-Steps = Annotated[
-    Number, Rule("a whole number of steps >= 0", _at_least(0, whole=True), whole=True)
-]
+Steps = Annotated[Number, _WHOLE_STEPS]
 """A length in optimizer steps; a phase of 0 steps is over at once."""
 
-
-Period = Annotated[
-    Number, Rule("a whole number of steps >= 1", _at_least(1, whole=True), whole=True)
-]
+Period = Annotated[Number, _whole(1, "a whole number of steps >= 1")]
 """A length in optimizer steps after which something happens again."""
 
-
-Span = Annotated[Number, Rule("a number of steps >= 0", _at_least(0, whole=False), whole=True)]
+Span = Annotated[Number, _TIME]
 """A length in steps that may end between two, as other libraries allow."""
 
-
-Interval = Annotated[
-    Number, Rule("a number of steps > 0", lambda x: np.isfinite(x) & (x > 0), whole=True)
-]
+_DURATION = Rule("a number of steps > 0", lambda x: np.isfinite(x) & (x > 0), whole=True)
+Interval = Annotated[Number, _DURATION]
 """A length after which something happens again, which may be between two steps."""
 
-
-Offset = Annotated[
-    Number, Rule("a whole number of steps", _at_least(-np.inf, whole=True), whole=True)
-]
+Offset = Annotated[Number, _whole(-np.inf, "a whole number of steps")]
 """A distance in optimizer steps, either way."""
 
-
-Boundaries = Annotated[
-    Sequence[Number] | np.ndarray | jax.Array,
-    Several(
-        Rule("a whole number of steps >= 0", _at_least(0, whole=True), whole=True), ascending=True
-    ),
-]
+Boundaries = Annotated[Vector, Several(_WHOLE_STEPS, ascending=True)]
 """The steps at which something changes, in ascending order."""
 
-
-Moments = Annotated[
-    Sequence[Number] | np.ndarray | jax.Array,
-    Several(Rule("a number of steps >= 0", _at_least(0, whole=False), whole=True), ascending=True),
-]
+Moments = Annotated[Vector, Several(_TIME, ascending=True)]
 """Times at which something changes, in ascending order, which may lie between two steps."""
 
-
-Rates = Annotated[
-    Sequence[Number] | np.ndarray | jax.Array,
-    Several(Rule("a finite number >= 0", _at_least(0, whole=False))),
-]
+Rates = Annotated[Vector, Several(_at_least(0, "a finite number >= 0"))]
 """Several learning rates."""
 
-
-Count = Annotated[Number, Rule("a whole number >= 0", _at_least(0, whole=True), whole=True)]
+Count = Annotated[Number, _whole(0, "a whole number >= 0")]
 """A number of checks, cycles or the like."""
 
-
-Size = Annotated[int, Rule("a whole number >= 1", _at_least(1, whole=True), whole=True)]
+Size = Annotated[int, _whole(1, "a whole number >= 1")]
 """How many of something there are at once: the shape of an array, so never traced."""
-
-
-def is_known(*values: object) -> bool:
-    """Whether values can be compared now: no tracers, nothing that lives on another host."""
-    return all(
-        isinstance(value, int | float | np.ndarray)
-        or (
-            isinstance(value, jax.Array)
-            and not isinstance(value, Tracer)
-            and value.is_fully_addressable
-        )
-        for value in jax.tree.leaves(values)
-    )
-
-
-def exceeds(low: Any, high: Any) -> bool:
-    """Whether ``low``, or one of its elements, is known to be greater than ``high``."""
-    return is_known(low, high) and bool(np.any(np.asarray(low) > np.asarray(high)))
-
-
-def show(value: object) -> str:
-    """A value as an error quotes it."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes no number of more than 4300 digits
-        return f"a number of {type(value).__name__} with thousands of digits"
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
 
 DEEPEST = 100
 """How many brackets lie in each other in a text at most; Python's own parser stops at 200."""
 
 
-def kept(value: Any) -> Any:
-    """What a schedule keeps of a value: nothing that its text or its JSON could not give back.
+def keep(value: Any) -> Any:
+    """What a schedule keeps where no rule says it: what its text and its JSON can give back.
 
     Lists become tuples. NumPy's scalars, enumerations and other subclasses become the number or
     string that they are. An array is copied, since the caller's may change later.
@@ -261,23 +281,29 @@ def kept(value: Any) -> Any:
     Raises:
         TypeError, ValueError: there is no such form; the message begins with "must be".
     """
+    value = _kept(value)
+    if depth(value) >= DEEPEST:
+        raise ValueError(
+            f"must be nested less than {DEEPEST} deep, got {depth(value)}; "
+            "add, product and join take any number side by side"
+        )
+    return value
+
+
+def _kept(value: Any) -> Any:
+    value = as_plain(value)
     if isinstance(value, list | tuple):
-        if {type(item) for item in value} <= {int, float} and all(map(_is_finite, value)):
-            return tuple(value)
-        value = tuple(map(kept, value))
-        if not (is_static(value) or all(map(is_leaf, jax.tree.leaves(value)))):
-            raise TypeError(f"must be a sequence of numbers, or one of words, got {show(value)}")
-        return value
-    if isinstance(value, np.bool_ | np.number):
-        value = value.item()
+        return _kept_sequence(value)
     if is_array(value):
-        return _kept_array(value)
-    if isinstance(value, int | float) and not _is_finite(value):
-        raise ValueError(f"must be a finite number, got {show(value)}; no limit is None")
-    for plain, as_plain in _PLAIN.items():
-        if isinstance(value, plain) and not isinstance(value, bool):
-            return as_plain(value)
-    if not (is_static(value) or (callable(value) and all(map(is_leaf, jax.tree.leaves(value))))):
+        value = _kept_array(value)
+        if value.size == 0 and value.ndim > 1:
+            raise ValueError(f"must be an array with elements, got one of shape {value.shape}")
+    if is_leaf(value) and is_known(value) and not _FINITE.holds_for(value):
+        what = "an array of finite numbers" if is_array(value) else "a finite number"
+        remedy = "" if is_array(value) else "; no limit is None"
+        raise ValueError(f"must be {what}, got {show(value)}{remedy}")
+    leaves = [value] if is_leaf(value) else jax.tree.leaves(value) if callable(value) else [None]
+    if not (is_static(value) or all(map(is_leaf, leaves))):
         raise TypeError(
             "must be a number, an array, a schedule, a string, True, False, None, a hashable "
             f"function or a sequence of these, got {show(value)} ({type(value).__name__})"
@@ -285,33 +311,13 @@ def kept(value: Any) -> Any:
     return value
 
 
-_PLAIN: dict[type, Callable[[Any], Any]] = {
-    int: int.__index__,
-    float: float.__float__,
-    str: str.__str__,
-}
-
-
-def _is_finite(number: float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:
-        return False
-
-
-def _kept_array(array: Any) -> Any:
-    dtype = array.dtype
-    real = jnp.issubdtype(dtype, jnp.integer) or jnp.issubdtype(dtype, jnp.floating)
-    if not real or dtype.itemsize > 8:
-        raise TypeError(f"must be an array of real numbers, got one of {dtype}")
-    if array.size == 0 and array.ndim > 1:
-        raise ValueError(f"must be an array with elements, got one of shape {array.shape}")
-    if is_known(array) and not np.all(np.isfinite(np.asarray(array, np.float64))):
-        raise ValueError(f"must be an array of finite numbers, got {show(array)}")
-    if isinstance(array, np.ndarray):
-        array = np.array(array, dtype.newbyteorder("="))
-        array.flags.writeable = False
-    return array
+def _kept_sequence(values: Sequence[Any]) -> tuple[Any, ...]:
+    if {type(value) for value in values} <= {int, float} and _FINITE.holds_for(values):
+        return tuple(values)
+    kept = tuple(map(_kept, values))
+    if not (is_static(kept) or all(map(is_leaf, jax.tree.leaves(kept)))):
+        raise TypeError(f"must be a sequence of numbers, or one of words, got {show(kept)}")
+    return kept
 
 
 def depth(value: Any) -> int:
@@ -323,6 +329,7 @@ def depth(value: Any) -> int:
 
 
 def is_static(value: Any) -> bool:
+    """Whether ``value`` is a constant of a compiled program: a word, None, a foreign function."""
     if isinstance(value, tuple) and value:
         return all(map(is_static, value))
     if isinstance(value, str | bool | None):
@@ -331,101 +338,51 @@ def is_static(value: Any) -> bool:
     return callable(value) and not is_node and type(value).__hash__ is not None
 
 
-def is_leaf(value: Any) -> bool:
-    return isinstance(value, int | float | np.ndarray | jax.Array) and not isinstance(value, bool)
-
-
-def is_array(value: Any) -> bool:
-    return isinstance(value, np.ndarray | jax.Array)
-
-
-def same(a: Any, b: Any) -> bool:
-    if isinstance(a, Mapping):
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, tuple):
-        return isinstance(b, tuple) and len(a) == len(b) and all(map(same, a, b))
-    if not (is_array(a) or is_array(b)):
-        return a is b or (isinstance(a, bool) == isinstance(b, bool) and a == b)
-    if a is b or isinstance(a, Tracer) or isinstance(b, Tracer):
-        return a is b
-    return is_array(a) and is_array(b) and a.dtype == b.dtype and np.array_equal(a, b)
-
-
-def hashable(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(map(hashable, value))
-    return (value.shape, str(value.dtype)) if is_array(value) else value
-
-
-def to_text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return f"({', '.join(map(to_text, value))}{',' * (len(value) == 1)})"
-    if isinstance(value, Tracer):
-        return f"<traced {value.aval.str_short()}>"
-    if not is_array(value):
-        return repr(value)
-    return f"array({_listed(np.asarray(value))}, dtype={str(value.dtype)!r})"
-
-
-def _listed(array: np.ndarray) -> str:
-    if array.ndim:
-        return f"[{', '.join(map(_listed, array))}]"
-    return str(array)
-
-
 P = ParamSpec("P")
 
 R = TypeVar("R")
 
 
-def accept(hint: Any, value: Any) -> Any:
-    """What is kept of ``value`` under an annotation; errors begin with "must be"."""
-    origin, parts = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType) and type(None) in parts:
-        if value is None:
-            return None
-        hint, *others = (part for part in parts if part is not type(None))
-        return value if others else accept(hint, value)
-    if origin is Annotated:
-        for check in parts[1:]:
-            value = check.accept(value) if hasattr(check, "accept") else value
-        return value
-    if origin is Literal and not (isinstance(value, str) and value in parts):
-        raise ValueError(f"must be {' or '.join(map(repr, parts))}, got {show(value)}")
-    if hint is bool and not isinstance(value, bool | np.bool_):
-        raise TypeError(f"must be True or False, got {show(value)} ({type(value).__name__})")
-    return value.item() if isinstance(value, np.generic) else value
+Gate = Callable[[Any], Any]
+"""Turns a given value into the one that is kept, or raises what follows "`field` "."""
 
 
-def formula_name(formula: Callable[..., Any], *, positional: bool = False) -> str:
-    """The name of a formula that has the form of one, ``(step, first, *, second, ...)``.
+def gate(hint: Any, otherwise: Gate) -> Gate:
+    """The gate that an annotation describes.
 
     Args:
-        formula: the function that is to be one.
-        positional: whether any number of hyperparameters may be positional.
+        hint: the annotation.
+        otherwise: the gate of values that no number's rule has turned into what is kept.
     """
-    name = getattr(formula, "__name__", None)
-    if not (isinstance(name, str) and name.isidentifier()):
-        raise TypeError(f"schedule: a formula must be a function with a name, got {formula!r}")
-    parameters = list(inspect.signature(formula).parameters.values())
-    if not parameters or parameters[0].kind not in _POSITIONAL:
-        raise TypeError(f"{name}: a formula must take the step as its first argument")
-    for parameter in parameters[1:]:
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise TypeError(
-                f"{name}: a hyperparameter must have a name to be given by, which "
-                f"{str(parameter)!r} has not; write it as (step, first, *, second)"
-            )
-    for parameter in () if positional else parameters[2:]:
-        if parameter.kind != parameter.KEYWORD_ONLY:
-            raise TypeError(
-                f"{name}: only the step and the first hyperparameter may be positional; put a * "
-                f"before {parameter.name!r}"
-            )
-    return name
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType) and type(None) in parts:
+        named = [part for part in parts if part is not type(None)]
+        given = gate(named[0], otherwise) if len(named) == 1 else otherwise
+        return lambda value: None if value is None else given(value)
+    if origin is Literal:
+        return functools.partial(_one_of, parts)
+    if hint is bool:
+        return _true_or_false
+    rules = [part for part in parts if isinstance(part, Accepts)] if origin is Annotated else []
+    if not rules:
+        return otherwise
+    rule = rules[0]
+    number = isinstance(rule, Rule | Several)
+    return rule.accept if number else lambda value: otherwise(rule.accept(value))
 
 
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+def _one_of(words: tuple[str, ...], value: Any) -> str:
+    value = as_plain(value)
+    if not (isinstance(value, str) and value in words):
+        raise ValueError(f"must be {' or '.join(map(repr, words))}, got {show(value)}")
+    return value
+
+
+def _true_or_false(value: Any) -> bool:
+    value = as_plain(value)
+    if not isinstance(value, bool):
+        raise TypeError(f"must be True or False, got {show(value)} ({type(value).__name__})")
+    return value
 
 
 class Parameters:
@@ -434,17 +391,23 @@ class Parameters:
     Args:
         function: whose hyperparameters they are.
         skip: how many leading arguments are not hyperparameters (1 for a formula's step).
+        otherwise: the gate where an annotation has no rule.
+
+    Attributes:
+        hints: the annotations by name.
+        signature: names and defaults without annotations, as ``help`` prints them.
     """
 
-    def __init__(self, function: Callable[..., Any], skip: int = 0):
+    def __init__(self, function: Callable[..., Any], skip: int = 0, otherwise: Gate = as_plain):
         named = list(inspect.signature(function, eval_str=True).parameters.values())[skip:]
         bare = [parameter.replace(annotation=parameter.empty) for parameter in named]
         self.function = function.__name__
         self.hints = {parameter.name: parameter.annotation for parameter in named}
         self.signature = inspect.Signature(bare)
+        self._gates = {name: gate(hint, otherwise) for name, hint in self.hints.items()}
 
     def bind(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """All hyperparameters by name, defaults included, each checked."""
+        """What is kept of all hyperparameters, defaults included, by name."""
         for name in kwargs.keys() - self.hints.keys():
             near = difflib.get_close_matches(name, self.hints, n=1)
             remedy = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(self.hints)}"
@@ -454,11 +417,11 @@ class Parameters:
         except TypeError as error:
             raise TypeError(f"{self.function}{self.signature}: {error}") from None
         bound.apply_defaults()
-        return {name: self._accept(name, value) for name, value in bound.arguments.items()}
+        return {name: self._keep(name, value) for name, value in bound.arguments.items()}
 
-    def _accept(self, name: str, value: Any) -> Any:
+    def _keep(self, name: str, value: Any) -> Any:
         try:
-            return accept(self.hints[name], value)
+            return self._gates[name](value)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{self.function}: `{name}` {error}") from None
 
@@ -480,12 +443,12 @@ CrossRule = Callable[..., None]
 """Takes all hyperparameters by name, raises ``ValueError`` if they do not go together."""
 
 
-def together(*checks: CrossRule) -> CrossRule:
+def together(*rules: CrossRule) -> CrossRule:
     """Several rules in turn."""
 
     def check(**values: Any) -> None:
-        for each in checks:
-            each(**values)
+        for rule in rules:
+            rule(**values)
 
     return check
 
@@ -494,10 +457,9 @@ def must_not_exceed(low: str, high: str) -> CrossRule:
     """One must not be greater than the other, if that is given."""
 
     def check(**values: Any) -> None:
-        if values[high] is not None and exceeds(values[low], values[high]):
-            raise ValueError(
-                f"`{low}` must not exceed `{high}`, got {values[low]} > {values[high]}"
-            )
+        lower, upper = values[low], values[high]
+        if upper is not None and exceeds(lower, upper):
+            raise ValueError(f"`{low}` must not exceed `{high}`, got {lower} > {upper}")
 
     return check
 
@@ -508,36 +470,19 @@ def must_fit(*phases: str, into: str) -> CrossRule:
     def check(**values: Any) -> None:
         lengths = [values[phase] for phase in phases]
         if exceeds(sum(lengths[1:], lengths[0]), values[into]):
-            named, sizes = (
-                " + ".join(f"`{phase}`" for phase in phases),
-                " + ".join(map(str, lengths)),
-            )
+            named = " + ".join(f"`{phase}`" for phase in phases)
+            sizes = " + ".join(map(str, lengths))
             raise ValueError(f"{named} must fit into `{into}`, got {sizes} > {values[into]}")
 
     return check
 
 
 def one_fewer(few: str, many: str) -> CrossRule:
-    """Boundaries lie between what they part."""
+    """There must be one boundary fewer than parts."""
 
     def check(**values: Any) -> None:
-        if len(values[few]) != len(values[many]) - 1:
-            raise ValueError(
-                f"`{few}` must be one fewer than `{many}`, "
-                f"got {len(values[few])} for {len(values[many])}"
-            )
-
-    return check
-
-
-def positive_ends(*names: str) -> CrossRule:
-    """What a ``shape`` leads from or to must be > 0 if its mean is one of positive values."""
-
-    def check(**values: Any) -> None:
-        for name in names if needs_positive(values["shape"]) else ():
-            if is_known(values[name]) and np.any(np.asarray(values[name]) <= 0):
-                raise ValueError(
-                    f"`{name}` must be > 0 with the shape {values['shape']!r}, got {values[name]}"
-                )
+        fewer, more = len(values[few]), len(values[many])
+        if fewer != more - 1:
+            raise ValueError(f"`{few}` must be one fewer than `{many}`, got {fewer} for {more}")
 
     return check

@@ -6,36 +6,29 @@ steps and rates.
 """
 
 import functools
-import json
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib import import_module
-from typing import Any, Concatenate, Never, ParamSpec, Protocol, final, get_args, overload
+from typing import Any, Concatenate, ParamSpec, Protocol, final, get_args, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.export import register_pytree_node_serialization
+from jax.core import Tracer
 from jax.tree_util import GetAttrKey
 from jax.typing import ArrayLike, DTypeLike
 
 from lr_optax._core.clock import as_float, as_length, as_step
 from lr_optax._core.hyperparameters import (
-    DEEPEST,
+    CrossRule,
     Parameters,
     Rule,
-    depth,
-    exceeds,
-    formula_name,
-    hashable,
     is_array,
-    is_leaf,
     is_static,
-    kept,
-    same,
+    keep,
     show,
-    to_text,
 )
+from lr_optax._core.operators import Operators
 from lr_optax._core.powers import finite
 
 P = ParamSpec("P")
@@ -43,7 +36,7 @@ REGISTRY: dict[str, "Kind"] = {}
 
 
 @final
-class Schedule:
+class Schedule(Operators):
     """A learning rate as a function of the step: ``s(step)``.
 
     Made by a function such as :func:`lr_optax.cosine_decay`, never directly. A schedule is
@@ -119,48 +112,6 @@ class Schedule:
         """
         return self._kind.make(**{**self._values, **changes})
 
-    def __mul__(self, other: "Operand") -> "Schedule":
-        if callable(other):
-            return _make("product", (self, other))
-        return _make("scale", self, factor=other) if _is_real_number(other) else NotImplemented
-
-    __rmul__ = __mul__
-
-    def __truediv__(self, other: float | Array | np.ndarray) -> "Schedule":
-        if callable(other):
-            return self._refuse()
-        return self * (1 / other) if _is_real_number(other) else NotImplemented
-
-    def __add__(self, other: "Operand") -> "Schedule":
-        other = _level(other)
-        return _make("add", (self, other)) if callable(other) else NotImplemented
-
-    def __radd__(self, other: "Operand") -> "Schedule":
-        other = _level(other)
-        return _make("add", (other, self)) if callable(other) else NotImplemented
-
-    def __sub__(self, other: "Operand") -> "Schedule":
-        if callable(other):
-            return self + _make("scale", other, factor=-1)
-        return self + -other if _is_real_number(other) else NotImplemented
-
-    def __rsub__(self, other: "Operand") -> "Schedule":
-        return (-self).__radd__(other)
-
-    def __neg__(self) -> "Schedule":
-        return self * -1
-
-    def __pos__(self) -> "Schedule":
-        return self
-
-    def _refuse(self, *_: Never) -> Any:
-        raise TypeError(
-            "schedules can be added, subtracted and multiplied, and divided by numbers; write the "
-            "rest as a function of the step: from_function(lambda step: 1 / s(step))"
-        )
-
-    __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _refuse
-
     def __array__(self, dtype: DTypeLike | None = None, copy: Any = None) -> np.ndarray:
         if np.dtype(dtype).hasobject:
             array = np.empty((), object)
@@ -193,13 +144,37 @@ class Schedule:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Schedule):
             return NotImplemented
-        return self._kind is other._kind and same(self._values, other._values)
+        return self._kind is other._kind and _same(self._values, other._values)
 
     def __hash__(self) -> int:
-        return hash((self.name, tuple(map(hashable, self._values.values()))))
+        return hash((self.name, tuple(map(_hashable, self._values.values()))))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self._kind.factory, dict(self._values), self._static)
+
+
+def _check_form(formula: Callable[..., ArrayLike], *, positional: bool) -> None:
+    """Raise ``TypeError`` if a formula is not of the form ``(step, first, *, second, ...)``."""
+    name = getattr(formula, "__name__", None)
+    if not (isinstance(name, str) and name.isidentifier()):
+        raise TypeError(f"schedule: a formula must be a function with a name, got {formula!r}")
+    parameters = list(inspect.signature(formula).parameters.values())
+    if not parameters or parameters[0].kind not in _POSITIONAL:
+        raise TypeError(f"{name}: a formula must take the step as its first argument")
+    for i, parameter in enumerate(parameters[1:]):
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise TypeError(
+                f"{name}: hyperparameters must be named, which {str(parameter)!r} is not; "
+                "write it as (step, first, *, second)"
+            )
+        if i > 0 and not positional and parameter.kind != parameter.KEYWORD_ONLY:
+            raise TypeError(
+                f"{name}: only the step and the first hyperparameter may be positional; put a * "
+                f"before {parameter.name!r}"
+            )
+
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class Kind:
@@ -216,7 +191,7 @@ class Kind:
     def __init__(
         self,
         formula: Callable[..., ArrayLike],
-        check: Callable[..., None] | None,
+        check: CrossRule | None,
         name: str | None,
         *,
         positional: bool,
@@ -225,48 +200,29 @@ class Kind:
             raise TypeError(
                 "schedule: positional=True is for a library's name, as in 'torch.cosine'"
             )
-        self.called = formula_name(formula, positional=positional)
+        _check_form(formula, positional=positional)
+        self.called = formula.__name__
         self.name = name or self.called
         self.formula = formula
-        self.parameters = Parameters(formula, skip=1)
+        self.parameters = Parameters(formula, skip=1, otherwise=keep)
+        self.factory = _make_factory(self)
         self._check = check
         self._real = {n for n, hint in self.parameters.hints.items() if _is_real(hint)}
         for taken in {"init", "update", *dir(Schedule)} & self.parameters.hints.keys():
             raise TypeError(f"{self.called}: a hyperparameter may not be called {taken!r}")
-
-        @functools.wraps(formula)
-        def factory(*args: Any, **kwargs: Any) -> Schedule:
-            return self.make(*args, **kwargs)
-
-        factory.kind = self  # type: ignore[attr-defined]
-        factory.formula = formula  # type: ignore[attr-defined]
-        factory.__signature__ = self.parameters.signature  # type: ignore[attr-defined]
-        self.factory = factory
 
     def __repr__(self) -> str:
         return self.name  # JAX shows it where two schedules differ in kind
 
     def make(self, *args: Any, **kwargs: Any) -> Schedule:
         """A schedule of this kind, its known hyperparameters checked."""
-        values = {n: self._keep(n, v) for n, v in self.parameters.bind(*args, **kwargs).items()}
+        values = self.parameters.bind(*args, **kwargs)
         if self._check is not None:
             try:
                 self._check(**values)
             except ValueError as error:
                 raise ValueError(f"{self.called}: {error}") from None
         return Schedule(self, values, frozenset(n for n, v in values.items() if is_static(v)))
-
-    def _keep(self, name: str, value: Any) -> Any:
-        try:
-            value = kept(value)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{self.called}: `{name}` {error}") from None
-        if depth(value) >= DEEPEST:
-            raise ValueError(
-                f"{self.called}: `{name}` must be nested less than {DEEPEST} deep, "
-                f"got {depth(value)}; add, product and join take any number side by side"
-            )
-        return value
 
     def present(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What the formula gets to see: real values as floats, lengths in the type of a step."""
@@ -278,9 +234,22 @@ class Kind:
         Only the first is written without its name, however many may be given so.
         """
         for i, (name, parameter) in enumerate(self.parameters.signature.parameters.items()):
-            if not same(values[name], parameter.default):
+            if not _same(values[name], parameter.default):
                 bare = i == 0 and parameter.kind != parameter.KEYWORD_ONLY
-                yield to_text(values[name]) if bare else f"{name}={to_text(values[name])}"
+                yield _to_text(values[name]) if bare else f"{name}={_to_text(values[name])}"
+
+
+def _make_factory(kind: Kind) -> Callable[..., Schedule]:
+    """The function that users call; it has the formula's name and docstring."""
+
+    @functools.wraps(kind.formula)
+    def factory(*args: Any, **kwargs: Any) -> Schedule:
+        return kind.make(*args, **kwargs)
+
+    factory.kind = kind  # type: ignore[attr-defined]
+    factory.formula = kind.formula  # type: ignore[attr-defined]
+    factory.__signature__ = kind.parameters.signature  # type: ignore[attr-defined]
+    return factory
 
 
 class Factory(Protocol[P]):
@@ -303,14 +272,14 @@ def schedule(formula: Callable[Concatenate[Array, P], ArrayLike]) -> Factory[P]:
 
 @overload
 def schedule(
-    *, check: Callable[..., None] | None = None, name: str | None = None, positional: bool = False
+    *, check: CrossRule | None = None, name: str | None = None, positional: bool = False
 ) -> Callable[[Callable[Concatenate[Array, P], ArrayLike]], Factory[P]]: ...
 
 
 def schedule(
     formula: Any = None,
     *,
-    check: Callable[..., None] | None = None,
+    check: CrossRule | None = None,
     name: str | None = None,
     positional: bool = False,
 ) -> Any:
@@ -356,24 +325,24 @@ def schedule(
 
 
 def _register(kind: Kind) -> Callable[..., Schedule]:
-    known = REGISTRY.setdefault(kind.name, kind)
-    if not _is_again(known.formula, kind.formula):
+    taken = REGISTRY.setdefault(kind.name, kind).formula
+    if not _is_again(taken, kind.formula):
         raise ValueError(
-            f"there is a schedule {kind.name!r} already, in {known.formula.__module__}; give yours "
+            f"there is a schedule {kind.name!r} already, in {taken.__module__}; give yours "
             "another name"
         )
     REGISTRY[kind.name] = kind
     return kind.factory
 
 
-def _is_again(known: Callable[..., Any], new: Callable[..., Any]) -> bool:
-    """Whether a formula is defined anew: in a notebook, or by a script that is imported as well.
+def _is_again(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
+    """Whether a formula is defined again: in a notebook, or by a script that is imported as well.
 
     Two local functions of one name are two formulas: one's text would be read as the other.
     """
-    same_place = known.__qualname__ == new.__qualname__
-    same_module = known.__module__ == new.__module__
-    return same_place and (same_module or known.__code__.co_filename == new.__code__.co_filename)
+    same_place = old.__qualname__ == new.__qualname__
+    same_module = old.__module__ == new.__module__
+    return same_place and (same_module or old.__code__.co_filename == new.__code__.co_filename)
 
 
 def catalogue() -> dict[str, Callable[..., Schedule]]:
@@ -390,26 +359,41 @@ def catalogue() -> dict[str, Callable[..., Schedule]]:
     return {name: REGISTRY[name].factory for name in sorted(REGISTRY) if "." not in name}
 
 
-Operand = float | Array | np.ndarray | Callable[[Any], ArrayLike]
-"""What a schedule can be added to or multiplied with."""
+def _same(a: Any, b: Any) -> bool:
+    """Whether two hyperparameters are equal: of one type and, if arrays, of one dtype."""
+    if isinstance(a, Mapping):
+        return a.keys() == b.keys() and all(_same(a[k], b[k]) for k in a)
+    if isinstance(a, tuple):
+        return isinstance(b, tuple) and len(a) == len(b) and all(map(_same, a, b))
+    if not (is_array(a) or is_array(b)):
+        return a is b or (isinstance(a, bool) == isinstance(b, bool) and a == b)
+    if a is b or isinstance(a, Tracer) or isinstance(b, Tracer):
+        return a is b
+    return is_array(a) and is_array(b) and a.dtype == b.dtype and np.array_equal(a, b)
 
 
-def _make(name: str, *args: Any, **kwargs: Any) -> Schedule:
-    """A schedule of a kind that stands above this module; whoever has a schedule has them all."""
-    return REGISTRY[name].make(*args, **kwargs)
+def _hashable(value: Any) -> Any:
+    """What a hyperparameter is hashed by: an array by its shape and type alone."""
+    if isinstance(value, tuple):
+        return tuple(map(_hashable, value))
+    return (value.shape, str(value.dtype)) if is_array(value) else value
 
 
-def _is_real_number(value: Any) -> bool:
-    return is_leaf(value) or isinstance(value, np.generic)
+def _to_text(value: Any) -> str:
+    """A hyperparameter as ``repr`` writes it and :func:`lr_optax.parse` reads it."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_to_text, value))}{',' * (len(value) == 1)})"
+    if isinstance(value, Tracer):
+        return f"<traced {value.aval.str_short()}>"
+    if not is_array(value):
+        return repr(value)
+    return f"array({_listed(np.asarray(value))}, dtype={str(value.dtype)!r})"
 
 
-def _level(value: Any) -> Any:
-    """A number as a schedule. A negative one is no rate, and so becomes a factor."""
-    if callable(value) or not _is_real_number(value):
-        return value
-    if exceeds(0, value):
-        return _make("scale", _make("constant", 1.0), factor=value)
-    return _make("constant", value)
+def _listed(array: np.ndarray) -> str:
+    if array.ndim:
+        return f"[{', '.join(map(_listed, array))}]"
+    return str(array)
 
 
 def _restore(factory: Any, values: Mapping[str, Any], static: frozenset[str]) -> Schedule:
@@ -436,38 +420,6 @@ def _unflatten(aux: tuple[Any, ...], children: Iterable[Any]) -> Schedule:
 
 
 jax.tree_util.register_pytree_with_keys(Schedule, _flatten_with_keys, _unflatten, _flatten)
-
-
-def _aux_to_bytes(aux: tuple[Any, ...]) -> bytes:
-    kind, names, static = aux
-    for name, value in static:
-        if callable(value):
-            raise TypeError(
-                f"{kind.name}: a program that takes a function as `{name}` cannot be saved; make "
-                "the function a schedule with @schedule, or tabulate it"
-            )
-    return json.dumps([kind.name, kind.factory.__module__, names, static]).encode()
-
-
-def _aux_from_bytes(data: bytes) -> tuple[Any, ...]:
-    name, module, names, static = json.loads(data)
-    if name not in REGISTRY and module.startswith("lr_optax."):
-        import_module(module)
-    if name not in REGISTRY:
-        raise ValueError(f"there is no schedule {name!r}; import {module}, which defines it, first")
-    kind = REGISTRY[name]
-    if {*names, *dict(static)} != kind.parameters.hints.keys():
-        raise ValueError(f"{name} had other hyperparameters when this program was saved: {names}")
-    return kind, tuple(names), tuple(map(tuple, static))
-
-
-# So that jax.export can save a program that takes or returns a schedule.
-register_pytree_node_serialization(
-    Schedule,
-    serialized_name="lr_optax.Schedule",
-    serialize_auxdata=_aux_to_bytes,
-    deserialize_auxdata=_aux_from_bytes,
-)
 
 
 def _is_real(hint: Any) -> bool:

@@ -16,6 +16,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from lr_optax._core.clock import Progress, as_float, blend, is_number, safe_sqrt
+from lr_optax._core.hyperparameters import CrossRule, is_known
 
 
 def linear(x: Progress) -> Progress:
@@ -168,9 +169,17 @@ SHAPES: dict[str, Callable[[Progress], Progress]] = {
 """The shapes that do not depend on the values they lead from and to."""
 
 
-def needs_positive(shape: Shape) -> bool:
-    """Whether a shape's mean is one of positive values."""
-    return shape in ("exponential", "inverse")
+def positive_ends(*names: str) -> CrossRule:
+    """What a ``shape`` leads from or to must be > 0 if its mean is one of positive values."""
+
+    def check(**values: Any) -> None:
+        for name in names if values["shape"] in ("exponential", "inverse") else ():
+            if is_known(values[name]) and np.any(np.asarray(values[name]) <= 0):
+                raise ValueError(
+                    f"`{name}` must be > 0 with the shape {values['shape']!r}, got {values[name]}"
+                )
+
+    return check
 
 
 def between(shape: Shape, x: Progress, init_value: ArrayLike, end_value: ArrayLike) -> ArrayLike:

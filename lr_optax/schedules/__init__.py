@@ -1,9 +1,11 @@
 """The catalogue: every schedule, by family.
 
 Importing it registers all of them, so that a name of theirs is taken before a user's own schedule
-can ask for it.
+can ask for it, and tells ``jax.export`` how to save them.
 """
 
+from lr_optax._core import export as export
+from lr_optax._core.schedule import Schedule as Schedule
 from lr_optax._core.schedule import catalogue as catalogue
 from lr_optax._core.schedule import schedule as schedule
 from lr_optax.schedules import combine as combine

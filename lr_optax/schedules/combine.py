@@ -33,7 +33,6 @@ from lr_optax._core.hyperparameters import (
     Steps,
     must_not_exceed,
     one_fewer,
-    positive_ends,
     show,
 )
 from lr_optax._core.powers import geometric
@@ -435,7 +434,7 @@ def extend(step: Array, schedule: Inner, *, begin: Steps, steps: Steps) -> Array
     return schedule(phase(step, 0, begin) + since(step, later(begin, steps)))
 
 
-@schedule(check=positive_ends("end_value"))
+@schedule(check=shapes.positive_ends("end_value"))
 def cooldown_from(
     step: Array,
     schedule: Inner,

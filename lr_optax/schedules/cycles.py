@@ -41,7 +41,6 @@ from lr_optax._core.hyperparameters import (
     exceeds,
     is_known,
     must_not_exceed,
-    positive_ends,
     together,
 )
 from lr_optax._core.powers import geometric
@@ -457,7 +456,7 @@ def _stages_fit(*, boundaries, cooldown_steps, warmup_steps, rewarmup_steps, **_
             )
 
 
-@schedule(check=together(_stages_fit, positive_ends("end_value")))
+@schedule(check=together(_stages_fit, shapes.positive_ends("end_value")))
 def warmup_stable_decay_cycles(
     step: Array,
     peak_value: Rate,

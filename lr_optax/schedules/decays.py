@@ -30,7 +30,6 @@ from lr_optax._core.hyperparameters import (
     Steps,
     is_known,
     must_not_exceed,
-    positive_ends,
     together,
 )
 from lr_optax._core.powers import exponential, geometric, nearest_turn
@@ -488,7 +487,7 @@ def cosine_decay(
     return blend(shapes.power(weights, exponent), init_value, end_value)
 
 
-@schedule(check=positive_ends("init_value", "end_value"))
+@schedule(check=shapes.positive_ends("init_value", "end_value"))
 def shaped_decay(
     step: Array,
     init_value: Rate,
@@ -614,7 +613,7 @@ def tanh_decay(
     return blend(weights, init_value, end_value)
 
 
-@schedule(check=positive_ends("init_value", "end_value"))
+@schedule(check=shapes.positive_ends("init_value", "end_value"))
 def k_decay(
     step: Array,
     init_value: Rate,
@@ -654,7 +653,7 @@ def k_decay(
 
 def _positive_rates(*, exponential: bool, **values: Any) -> None:
     if exponential:
-        positive_ends("init_value", "min_value")(shape="exponential", **values)
+        shapes.positive_ends("init_value", "min_value")(shape="exponential", **values)
 
 
 @schedule(check=together(must_not_exceed("decay_steps", "upper_bound"), _positive_rates))

@@ -24,7 +24,6 @@ from lr_optax._core.hyperparameters import (
     Rate,
     Rates,
     one_fewer,
-    positive_ends,
     together,
 )
 from lr_optax._core.schedule import Schedule, schedule
@@ -70,7 +69,7 @@ def piecewise_constant(step: Array, values: Rates, *, boundaries: Boundaries) ->
     return at_boundaries(step, as_table(values, default_float()), boundaries)
 
 
-@schedule(check=together(_as_many, positive_ends("values")))
+@schedule(check=together(_as_many, shapes.positive_ends("values")))
 def interpolate(
     step: Array, values: Rates, *, boundaries: Boundaries, shape: shapes.Shape = "linear"
 ) -> ArrayLike:

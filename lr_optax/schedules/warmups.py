@@ -26,7 +26,6 @@ from lr_optax._core.hyperparameters import (
     Steps,
     exceeds,
     must_fit,
-    positive_ends,
     together,
 )
 from lr_optax._core.schedule import schedule
@@ -34,7 +33,7 @@ from lr_optax.schedules.combine import Inner, cooldown_from
 from lr_optax.schedules.decays import cosine_decay, inverse_sqrt_decay, linear, shaped_decay
 
 
-@schedule(check=positive_ends("init_value"))
+@schedule(check=shapes.positive_ends("init_value"))
 def warmup(
     step: Array,
     schedule: Inner,
@@ -320,7 +319,8 @@ def noam(
 
 @schedule(
     check=together(
-        must_fit("warmup_steps", "cooldown_steps", into="total_steps"), positive_ends("end_value")
+        must_fit("warmup_steps", "cooldown_steps", into="total_steps"),
+        shapes.positive_ends("end_value"),
     )
 )
 def warmup_stable_decay(

@@ -12,7 +12,8 @@ import pytest
 from cases import TEXTUAL
 
 from lr_optax import cosine_decay, from_function, parse, schedule, warmup
-from lr_optax._core.schedule import _aux_from_bytes, _aux_to_bytes, _flatten
+from lr_optax._core.export import from_bytes, to_bytes
+from lr_optax._core.schedule import _flatten
 
 pytest.importorskip("flatbuffers", reason="jax.export serializes with flatbuffers")
 STEPS = np.arange(20, dtype=np.int32)
@@ -60,12 +61,12 @@ def test_a_function_cannot_be_saved_and_says_what_can():
 
 def test_what_reads_it_must_know_the_schedule():
     _, structure = _flatten(cosine_decay(0.1, decay_steps=30))
-    data = _aux_to_bytes(structure)
-    assert _aux_from_bytes(data) == structure
+    data = to_bytes(structure)
+    assert from_bytes(data) == structure
     with pytest.raises(ValueError, match="no schedule 'cosine_wane'; import lr_optax"):
-        _aux_from_bytes(data.replace(b"cosine_decay", b"cosine_wane"))
+        from_bytes(data.replace(b"cosine_decay", b"cosine_wane"))
     with pytest.raises(ValueError, match="cosine_decay had other hyperparameters"):
-        _aux_from_bytes(data.replace(b"end_value", b"last_value"))
+        from_bytes(data.replace(b"end_value", b"last_value"))
 
 
 WAVE = "compat.cosine_wave(0.1, half_period=10)"

@@ -6,7 +6,7 @@ import pytest
 from cases import TEXTUAL
 
 from lr_optax._core import hyperparameters as arguments
-from lr_optax._core.hyperparameters import Rule, Several, accept
+from lr_optax._core.hyperparameters import Rule, Several, as_plain, gate
 from lr_optax._core.schedule import REGISTRY
 
 NEVER = {
@@ -103,13 +103,13 @@ def test_limits_are_taken_what_lies_beyond_is_refused(name, taken, refused):
     hint = getattr(arguments, name)
     counts = name not in ("Real", "NonNegative", "Positive", "Growth", "Fraction", "Rates")
     for value in taken:
-        kept = accept(hint, value)
+        kept = gate(hint, as_plain)(value)
         assert kept == value
         for number in np.atleast_1d(np.array(kept, object)):
             assert isinstance(number, int) or not (counts and number == 7)
     for value in refused:
         with pytest.raises(ValueError, match="must be"):
-            accept(hint, value)
+            gate(hint, as_plain)(value)
 
 
 def test_many_plain_numbers_are_looked_at_together():

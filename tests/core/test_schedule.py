@@ -341,8 +341,8 @@ def test_formulas_of_another_form_are_refused_at_the_decoration():
 
     for formula, message in [
         (no_step, "no_step: a formula must take the step as its first argument"),
-        (starred, r"starred: a hyperparameter must have a name .*'\*heights' has not"),
-        (nameless, "nameless: a hyperparameter must have a name"),
+        (starred, r"starred: hyperparameters must be named, which '\*heights' is not"),
+        (nameless, "nameless: hyperparameters must be named"),
         (second_positional, r"put a \* before 'every'"),
     ]:
         with pytest.raises(TypeError, match=message):

@@ -57,9 +57,9 @@ def test_plain_python_fails_where_it_is_given(place, make, function):
 
 
 def test_other_plain_python():
-    with pytest.raises(TypeError, match=r"with_index, in .*test_functions\.py"):
+    with pytest.raises(TypeError, match=r"with_index, in .*test_from_function\.py"):
         from_function(with_index)
-    with pytest.raises(TypeError, match=r"with_if, in .*test_functions\.py"):
+    with pytest.raises(TypeError, match=r"with_if, in .*test_from_function\.py"):
         from_function(Callable())
     with pytest.raises(TypeError, match="<built-in function cos> needs the value of the step"):
         from_function(math.cos)
