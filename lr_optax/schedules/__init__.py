@@ -1,7 +1,7 @@
 """The catalogue: every schedule, by family.
 
 Importing it registers all of them, so that a name of theirs is taken before a user's own schedule
-can ask for it, and tells ``jax.export`` how to save them.
+can ask for it. It also registers with ``jax.export`` how they are saved.
 """
 
 from lr_optax._core import export as export

@@ -1,4 +1,4 @@
-"""Schedules made of schedules."""
+"""Schedules that are made of schedules, and what an annotation accepts as one."""
 
 import math
 import traceback
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from lr_optax._core import schedule as core
 from lr_optax._core import shapes
 from lr_optax._core.clock import (
     as_float,
@@ -36,7 +37,6 @@ from lr_optax._core.hyperparameters import (
     show,
 )
 from lr_optax._core.powers import geometric
-from lr_optax._core.schedule import REGISTRY, Schedule, schedule
 
 PER_STEP = "given step by step"
 """Marks a hyperparameter that no other clock can be put on."""
@@ -73,7 +73,7 @@ def _culprit(error: Exception) -> str | None:
     return None
 
 
-@schedule
+@core.schedule
 def from_function(
     step: Array, function: Annotated[Callable[[Any], ArrayLike], StepFunction(), PER_STEP]
 ) -> ArrayLike:
@@ -86,9 +86,6 @@ def from_function(
         function: from a step, an int32 or float32 array >= 0, to the rate, written with
             ``jax.numpy``. It is tried once, without a value, when the schedule is made. It is
             static: another function is another compilation.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
 
     Raises:
         TypeError: ``function`` needs to know the step's value, as Python's ``if`` and ``math``
@@ -107,9 +104,9 @@ class AsSchedule:
 
     words = "a schedule or a function of the step"
 
-    def accept(self, value: Any) -> Schedule:
+    def accept(self, value: Any) -> core.Schedule:
         """See :class:`lr_optax._core.hyperparameters.Accepts`."""
-        if isinstance(value, Schedule):
+        if isinstance(value, core.Schedule):
             return value
         if callable(value):
             return from_function(StepFunction().accept(value))
@@ -122,7 +119,7 @@ class AsSchedule:
 class AsSchedules:
     """An annotation: one or more schedules."""
 
-    def accept(self, value: Any) -> tuple[Schedule, ...]:
+    def accept(self, value: Any) -> tuple[core.Schedule, ...]:
         """See :class:`lr_optax._core.hyperparameters.Accepts`."""
         if not isinstance(value, Sequence) or isinstance(value, str) or not value:
             raise TypeError(f"must be a sequence of one or more schedules, got {value!r}")
@@ -147,19 +144,18 @@ Inners = Annotated[Sequence[Callable[[Any], ArrayLike]], AsSchedules()]
 """Several schedules inside another."""
 
 
-@schedule(check=one_fewer("boundaries", "schedules"))
+@core.schedule(check=one_fewer("boundaries", "schedules"))
 def join(step: Array, schedules: Inners, *, boundaries: Boundaries) -> ArrayLike:
     """One schedule after another, each on a clock of its own that begins at 0.
 
     η(t) = s_i(t − b_i) for b_i <= t < b_{i+1}, with b_0 = 0.
 
+    The last schedule goes on.
+
     Args:
         schedules: s_0, s_1, ..., at least one; schedules or other functions of the step.
         boundaries: b_1, b_2, ..., the steps at which the next schedule takes over, in ascending
             order, one fewer than schedules. Between two equal boundaries lies nothing.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`; the last schedule goes on.
 
     Raises:
         ValueError: the numbers do not match.
@@ -173,10 +169,6 @@ def join(step: Array, schedules: Inners, *, boundaries: Boundaries) -> ArrayLike
 
     When to use it:
         To build a plan of phases. A warm-up in front of a schedule is :func:`warmup`.
-
-    Reference:
-        S. Hu et al., "MiniCPM: Unveiling the Potential of Small Language Models with Scalable
-        Training Strategies", 2024, arXiv:2404.06395: warm-up, stable and decay phases.
     """
     ends = [*boundaries, None]
     rate = schedules[0](phase(step, 0, ends[0]))
@@ -185,15 +177,12 @@ def join(step: Array, schedules: Inners, *, boundaries: Boundaries) -> ArrayLike
     return rate
 
 
-@schedule
+@core.schedule
 def product(step: Array, schedules: Inners) -> ArrayLike:
     """Schedules multiplied with each other: η(t) = s_0(t)·s_1(t)·...
 
     Args:
         schedules: at least one; schedules or other functions of the step.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
 
     Raises:
         TypeError: ``schedules`` is empty or holds something else.
@@ -206,10 +195,6 @@ def product(step: Array, schedules: Inners) -> ArrayLike:
 
     When to use it:
         To lay one change over another, such as drops over cycles.
-
-    Reference:
-        A. Paszke et al., "PyTorch: An Imperative Style, High-Performance Deep Learning Library",
-        2019, arXiv:1912.01703, whose ChainedScheduler this is.
     """
     rate = schedules[0](step)
     for inner in schedules[1:]:
@@ -217,15 +202,12 @@ def product(step: Array, schedules: Inners) -> ArrayLike:
     return rate
 
 
-@schedule
+@core.schedule
 def add(step: Array, schedules: Inners) -> ArrayLike:
     """Schedules added to each other: η(t) = s_0(t) + s_1(t) + ...
 
     Args:
         schedules: at least one; schedules or other functions of the step.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
 
     Raises:
         TypeError: ``schedules`` is empty or holds something else.
@@ -238,10 +220,6 @@ def add(step: Array, schedules: Inners) -> ArrayLike:
 
     When to use it:
         To lay a small cycle over a decay, or a fixed rate under one.
-
-    Reference:
-        L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", 2015,
-        arXiv:1506.01186: a range above a base rate.
     """
     rate = schedules[0](step)
     for inner in schedules[1:]:
@@ -249,16 +227,13 @@ def add(step: Array, schedules: Inners) -> ArrayLike:
     return rate
 
 
-@schedule
+@core.schedule
 def switch(step: Array, schedules: Inners, *, index: Count) -> ArrayLike:
     """One schedule out of several, chosen by a number that may be traced: η(t) = s_i(t).
 
     Args:
         schedules: s_0, s_1, ..., at least one; schedules or other functions of the step.
         index: i, >= 0; beyond the last schedule it means the last.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
 
     Example:
         >>> from lr_optax import constant, linear, switch
@@ -269,10 +244,6 @@ def switch(step: Array, schedules: Inners, *, index: Count) -> ArrayLike:
     When to use it:
         To compare schedules of different kinds in one compiled program, with ``jax.vmap`` over
         ``index``, or to let each member of a population choose its own.
-
-    Reference:
-        M. Jaderberg et al., "Population Based Training of Neural Networks", 2017,
-        arXiv:1711.09846.
     """
     rate = schedules[0](step)
     for i, inner in enumerate(schedules[1:], start=1):
@@ -280,16 +251,13 @@ def switch(step: Array, schedules: Inners, *, index: Count) -> ArrayLike:
     return rate
 
 
-@schedule
+@core.schedule
 def scale(step: Array, schedule: Inner, *, factor: Real) -> ArrayLike:
     """A schedule times a number: η(t) = c·s(t).
 
     Args:
         schedule: s, a schedule or another function of the step.
         factor: c, any finite number; -1 turns a rate into the factor of a descent step.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
 
     Example:
         >>> from lr_optax import linear, scale
@@ -300,15 +268,11 @@ def scale(step: Array, schedule: Inner, *, factor: Real) -> ArrayLike:
     When to use it:
         To give groups of parameters the same schedule at different heights, or to sweep the
         height of a whole schedule.
-
-    Reference:
-        P. Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017,
-        arXiv:1706.02677: scaling with the batch size.
     """
     return factor * schedule(step)
 
 
-@schedule(check=must_not_exceed("min_value", "max_value"))
+@core.schedule(check=must_not_exceed("min_value", "max_value"))
 def clip(
     step: Array, schedule: Inner, *, min_value: Rate = 0.0, max_value: Rate | None = None
 ) -> ArrayLike:
@@ -318,9 +282,6 @@ def clip(
         schedule: s, a schedule or another function of the step.
         min_value: η_min, the floor, >= 0.
         max_value: η_max, the ceiling, at least ``min_value``; None for none.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
 
     Raises:
         ValueError: ``min_value`` exceeds ``max_value``.
@@ -333,25 +294,18 @@ def clip(
 
     When to use it:
         To put a floor under a decay that has none, such as :func:`inverse_time_decay`.
-
-    Reference:
-        A. Ibrahim et al., "Simple and Scalable Strategies to Continually Pre-train Large Language
-        Models", 2024, arXiv:2403.08763: why a floor helps when training goes on later.
     """
     rate = jnp.maximum(schedule(step), min_value)
     return rate if max_value is None else jnp.minimum(rate, max_value)
 
 
-@schedule
+@core.schedule
 def shift(step: Array, schedule: Inner, *, steps: Offset) -> ArrayLike:
     """A schedule that begins later or earlier: η(t) = s(max(t − d, 0)).
 
     Args:
         schedule: s, a schedule or another function of the step.
         steps: d, steps; positive holds s(0) that long first, negative begins at s(−d).
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
 
     Example:
         >>> from lr_optax import linear, shift
@@ -363,27 +317,22 @@ def shift(step: Array, schedule: Inner, *, steps: Offset) -> ArrayLike:
 
     When to use it:
         To delay a decay, or to go on with a schedule in a run whose counter begins at 0 again.
-
-    Reference:
-        I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2016,
-        arXiv:1608.03983, where annealing begins late.
     """
     return schedule(since(step, steps))
 
 
-@schedule
+@core.schedule
 def repeat(
     step: Array, schedule: Inner, *, period: Period, peak_decay: Positive = 1.0
 ) -> ArrayLike:
     """A schedule from its start again and again: η(t) = c^⌊t/T⌋·s(t mod T).
 
+    It goes on forever.
+
     Args:
         schedule: s, a schedule or another function of the step.
         period: T, steps after which it begins again, >= 1.
-        peak_decay: c > 0, the height of each cycle over the last one's.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on for ever.
+        peak_decay: c > 0, the ratio of each cycle's height to the previous one's.
 
     Example:
         >>> from lr_optax import linear, repeat
@@ -394,16 +343,12 @@ def repeat(
     When to use it:
         For warm restarts of any shape, warm-ups included, and for the sawtooth rates of stochastic
         weight averaging.
-
-    Reference:
-        P. Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization",
-        2018, arXiv:1803.05407.
     """
     index, position = cycle(step, period)
     return geometric(peak_decay, index) * schedule(position)
 
 
-@schedule
+@core.schedule
 def extend(step: Array, schedule: Inner, *, begin: Steps, steps: Steps) -> ArrayLike:
     """A schedule that pauses, for a longer run without a jump.
 
@@ -414,9 +359,6 @@ def extend(step: Array, schedule: Inner, *, begin: Steps, steps: Steps) -> Array
         begin: b, the step from which its rate is held.
         steps: d, how long it is held, and how much later everything after it comes; 0 for not.
 
-    Returns:
-        A :class:`~lr_optax.Schedule`.
-
     Example:
         >>> from lr_optax import extend, linear
         >>> s = extend(linear(0.4, end_value=0.0, transition_steps=4), begin=2, steps=10)
@@ -426,15 +368,11 @@ def extend(step: Array, schedule: Inner, *, begin: Steps, steps: Steps) -> Array
     When to use it:
         To train on when a run turns out too short: rates of the past stay as they were, and the
         decay is still to come. Extend in the stable phase where there is one.
-
-    Reference:
-        A. Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training
-        Durations", 2024, arXiv:2405.18392.
     """
     return schedule(phase(step, 0, begin) + since(step, later(begin, steps)))
 
 
-@schedule(check=shapes.positive_ends("end_value"))
+@core.schedule(check=shapes.positive_ends("end_value"))
 def cooldown_from(
     step: Array,
     schedule: Inner,
@@ -446,15 +384,14 @@ def cooldown_from(
 ) -> ArrayLike:
     """Anneal from wherever a schedule is: η(t) = s(t) for t <= b, then from s(b) to the end value.
 
+    The rate is exactly ``end_value`` from step b + ``cooldown_steps`` on.
+
     Args:
         schedule: s, a schedule or another function of the step.
         begin: b, the last step at which it counts.
         cooldown_steps: how many steps later the end value is reached, >= 0.
         end_value: the rate from then on, >= 0; > 0 for the shapes "exponential" and "inverse".
         shape: one of :data:`lr_optax.typing.Shape`, such as "linear", "cosine", "1-sqrt".
-
-    Returns:
-        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step b + ``cooldown_steps`` on.
 
     Example:
         >>> from lr_optax import constant, cooldown_from
@@ -465,10 +402,6 @@ def cooldown_from(
     When to use it:
         To end a run that was planned without an end, or to branch a finished model off a longer
         one. With an end value above 0 it is the rate of stochastic weight averaging.
-
-    Reference:
-        A. Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training
-        Durations", 2024, arXiv:2405.18392.
     """
     level = schedule(phase(step, 0, begin))
     weights = progress(since(step, begin), cooldown_steps)
@@ -479,24 +412,24 @@ def cooldown_from(
 _LENGTHS = (Steps, Period, Offset, Boundaries)
 
 
-def stretch(schedule: Schedule, factor: float) -> Schedule:
+def stretch(schedule: core.Schedule, factor: float) -> core.Schedule:
     """The same schedule for a run of another length: every length in it times a factor.
 
     Schedules inside schedules are stretched too. Whatever is stated per step, such as the ``gamma``
     of :func:`cyclical`, stays as it is.
 
     Args:
-        schedule: any schedule whose time is told by lengths: not a table of steps (:func:`lookup`)
+        schedule: any schedule whose time is given by lengths: not a table of steps (:func:`lookup`)
             nor a foreign function.
-        factor: the new length over the old one, > 0. Lengths are rounded down to whole steps, so
-            that phases which fit still fit; a period stays at least one step.
+        factor: the ratio of the new length to the old one, > 0. Lengths are rounded down to whole
+            steps, so that phases which fit still fit; a period stays at least one step.
 
     Returns:
         A changed copy.
 
     Raises:
         TypeError: a part of it has no lengths that could be stretched, with its name, or
-            hyperparameters without annotations, which do not tell whether they are lengths.
+            hyperparameters without annotations, so that it is not known whether they are lengths.
         ValueError: ``factor`` is not a finite number above 0.
 
     Example:
@@ -506,7 +439,7 @@ def stretch(schedule: Schedule, factor: float) -> Schedule:
     """
     if not 0 < factor < math.inf:
         raise ValueError(f"stretch: `factor` must be a finite number > 0, got {factor}")
-    hints = REGISTRY[schedule.name].parameters.hints
+    hints = core.REGISTRY[schedule.name].parameters.hints
     for name, hint in hints.items():
         if PER_STEP in get_args(hint) or not (hint is bool or get_args(hint)):
             raise TypeError(
@@ -519,7 +452,7 @@ def stretch(schedule: Schedule, factor: float) -> Schedule:
 
 
 def _stretched(value: Any, hint: Any, factor: float) -> Any:
-    if isinstance(value, Schedule):
+    if isinstance(value, core.Schedule):
         return stretch(value, factor)
     if isinstance(value, tuple):
         return tuple(_stretched(item, hint, factor) for item in value)

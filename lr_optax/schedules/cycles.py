@@ -1,4 +1,4 @@
-"""Rates that rise and fall: cycles, restarts, and the one cycle of a whole run."""
+"""Schedules whose rate comes back: cycles, restarts, one cycle for a whole run."""
 
 import math
 from collections.abc import Sequence
@@ -40,6 +40,7 @@ from lr_optax._core.hyperparameters import (
     Steps,
     exceeds,
     is_known,
+    must_fit,
     must_not_exceed,
     together,
 )
@@ -71,6 +72,8 @@ def cyclical(
     over d, η(t) = η_min + (η_max − η_min)·x·g·σ^i, where g is 1 for "triangular", 2^−i for
     "triangular2" and γ^t for "exp_range".
 
+    It goes on forever.
+
     Args:
         min_value: η_min, the rate at the start of every cycle, >= 0.
         max_value: η_max, the peak of the first cycle, >= ``min_value``.
@@ -80,9 +83,6 @@ def cyclical(
             shrinks it by ``gamma`` at every step.
         gamma: γ > 0 per step, used by "exp_range" alone.
         shrink: σ > 0, a further factor on the range from each cycle to the next; 1 for none.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on for ever.
 
     Raises:
         ValueError: ``min_value`` exceeds ``max_value``.
@@ -112,7 +112,7 @@ def cyclical(
     height = height * geometric(per_cycle, index)
     if mode == "exp_range":
         height = height * geometric(gamma, step)
-    # A range that grows for ever must not become the difference of two infinities.
+    # A range that grows forever must not become the difference of two infinities.
     height = jnp.minimum(height, 2.0**96)
     return blend(Progress(height, 1 - height), max_value, min_value)
 
@@ -127,21 +127,21 @@ def cosine_annealing(
     period_multiplier: Growth = 1,
     peak_decay: Positive = 1.0,
 ) -> ArrayLike:
-    """Half a cosine down, then a jump back up, for ever.
+    """Half a cosine down, then a jump back up, forever.
 
     In cycle i, T_i = T·m^i steps long, at position t_i: η(t) = η_min + ½(η_i − η_min)(1 +
     cos(πt_i/T_i)), with the peak η_i = max(η₀·d^i, η_min).
+
+    It goes on forever.
 
     Args:
         init_value: η₀, the peak of the first cycle, >= 0.
         period: T, steps of the first cycle, >= 1. At t = T the next one begins.
         min_value: η_min, what every cycle falls towards, >= 0 and at most ``init_value``. It would
             be reached at the step where the rate restarts.
-        period_multiplier: m >= 1, each cycle's length over the last one's.
-        peak_decay: d > 0, each cycle's peak over the last one's; a peak stops at ``min_value``.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on for ever.
+        period_multiplier: m >= 1, the ratio of each cycle's length to the previous one's.
+        peak_decay: d > 0, the ratio of each cycle's peak to the previous one's; a peak stops at
+            ``min_value``.
 
     Raises:
         ValueError: ``min_value`` exceeds ``init_value``.
@@ -240,16 +240,11 @@ def _from_series(step: Array, period: Array, multiplier: Array) -> tuple[Array, 
     return index, Progress(1 - gone, gone)
 
 
-def _turns_fit(*, total_steps, warmup_steps, three_phase: bool, **_: object) -> None:
-    turns = 2 if three_phase else 1
-    if exceeds(turns * warmup_steps, total_steps):
-        raise ValueError(
-            f"`total_steps` must be at least {turns} times `warmup_steps`, "
-            f"got {total_steps} with {warmup_steps}"
-        )
+def _corners_fit(*, three_phase: bool, **values: Any) -> None:
+    must_fit(*["warmup_steps"] * (2 if three_phase else 1), into="total_steps")(**values)
 
 
-@schedule(check=_turns_fit)
+@schedule(check=_corners_fit)
 def one_cycle(
     step: Array,
     peak_value: Rate,
@@ -266,18 +261,17 @@ def one_cycle(
     η goes from η_max/d up to η_max at t = w, and down to η_max/(d·f) at t = T. With three phases
     it is back at η_max/d at t = 2w, and then goes down to the end.
 
+    The last rate is held.
+
     Args:
         peak_value: η_max, >= 0.
         total_steps: T, steps of the whole run, >= w, or >= 2w with three phases.
-        warmup_steps: w, steps up, >= 0; 30 % of the run is usual.
+        warmup_steps: w, steps up, >= 0; 30% of the run is usual.
         div_factor: d > 0, the peak over the first rate.
         final_div_factor: f > 0, the first rate over the last, as in PyTorch. fast.ai divides the
             peak itself, by ``div_final``: that is f = div_final/d.
         three_phase: whether the fall has a stage of its own back to the first rate.
         shape: "cosine", "linear" or another of :data:`lr_optax.typing.Shape`.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. The last rate is held.
 
     Raises:
         ValueError: the phases do not fit.
@@ -297,10 +291,10 @@ def one_cycle(
     """
     low = peak_value / _divisor(div_factor)
     values = (low, peak_value, *((low,) if three_phase else ()), low / _divisor(final_div_factor))
-    return _legs(step, values, _turns(total_steps, warmup_steps, three_phase), shape)
+    return _legs(step, values, _corners(total_steps, warmup_steps, three_phase=three_phase), shape)
 
 
-@schedule(check=_turns_fit)
+@schedule(check=_corners_fit)
 def one_cycle_momentum(
     step: Array,
     max_value: Fraction = 0.95,
@@ -316,6 +310,8 @@ def one_cycle_momentum(
     It goes from the highest momentum down to the lowest at t = w and back up at t = T, or already
     at t = 2w with three phases.
 
+    The last momentum is held.
+
     Args:
         max_value: the momentum at both ends, in [0, 1].
         min_value: the momentum at the peak of the rate, in [0, 1].
@@ -323,9 +319,6 @@ def one_cycle_momentum(
         warmup_steps: w, as for the rate.
         three_phase: as for the rate.
         shape: as for the rate.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. The last momentum is held.
 
     Raises:
         ValueError: the phases do not fit.
@@ -344,7 +337,7 @@ def one_cycle_momentum(
         arXiv:1803.09820.
     """
     values = (max_value, min_value, *((max_value,) if three_phase else ()), max_value)
-    return _legs(step, values, _turns(total_steps, warmup_steps, three_phase), shape)
+    return _legs(step, values, _corners(total_steps, warmup_steps, three_phase=three_phase), shape)
 
 
 def _divisor(value: ArrayLike) -> ArrayLike:
@@ -354,20 +347,20 @@ def _divisor(value: ArrayLike) -> ArrayLike:
     return jnp.where(value > 0, value, 1)
 
 
-def _turns(total_steps: Any, warmup_steps: Any, three_phase: Any) -> tuple[Any, ...]:
-    return (
-        0,
-        warmup_steps,
-        *((later(warmup_steps, warmup_steps),) if three_phase else ()),
-        total_steps,
-    )
+def _corners(
+    total_steps: ArrayLike, warmup_steps: ArrayLike, *, three_phase: bool
+) -> tuple[ArrayLike, ...]:
+    """The steps at which one leg ends and the next one begins."""
+    back = (later(warmup_steps, warmup_steps),) if three_phase else ()
+    return (0, warmup_steps, *back, total_steps)
 
 
 def _legs(
-    step: Array, values: Sequence[ArrayLike], turns: Sequence[Any], shape: shapes.Shape
+    step: Array, values: Sequence[ArrayLike], corners: Sequence[Any], shape: shapes.Shape
 ) -> ArrayLike:
+    """From each value to the next one, between one corner and the next."""
     rate = values[0]
-    for (low, high), (begin, end) in zip(pairwise(values), pairwise(turns), strict=True):
+    for (low, high), (begin, end) in zip(pairwise(values), pairwise(corners), strict=True):
         weights = progress(since(step, begin), end - begin)
         leg = shapes.between(shape, weights, low, high)
         rate = jnp.where(until(step, begin) <= 0, leg, rate)
@@ -380,14 +373,13 @@ def snapshot_cycles(
 ) -> ArrayLike:
     """Cosine annealing with equal cycles that fill a run: M of them, ⌈T/M⌉ steps each.
 
+    It goes on forever.
+
     Args:
         init_value: the peak of every cycle, >= 0.
         total_steps: T, steps of the run, >= 0.
-        cycles: M, how many models there shall be, >= 0; 0 counts as 1.
+        cycles: M, the number of cycles, one snapshot each, >= 0; 0 counts as 1.
         min_value: what every cycle falls towards, >= 0 and at most ``init_value``.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on for ever.
 
     Example:
         >>> s = snapshot_cycles(0.1, total_steps=100, cycles=5)
@@ -412,15 +404,14 @@ def polynomial_cycles(
 
     η(t) = η₁ + (η₀ − η₁)·(1 − t/(nT))^p with n = max(⌈t/T⌉, 1).
 
+    It goes on forever.
+
     Args:
         init_value: η₀, the rate at step 0, >= 0.
         end_value: η₁, the rate at every multiple of T, >= 0.
         power: p > 0.
         period: T, steps, >= 1. Right after a multiple the rate is back at a lower peak, about
             1/n of the way up.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on for ever.
 
     Example:
         >>> s = polynomial_cycles(1.0, end_value=0.1, power=1, period=4)
@@ -442,7 +433,9 @@ def polynomial_cycles(
     return blend(shapes.power(Progress(left, gone), power), init_value, end_value)
 
 
-def _stages_fit(*, boundaries, cooldown_steps, warmup_steps, rewarmup_steps, **_: object) -> None:
+def _phases_fit_cycles(
+    *, boundaries, cooldown_steps, warmup_steps, rewarmup_steps, **_: object
+) -> None:
     if not is_known(boundaries, cooldown_steps, warmup_steps, rewarmup_steps):
         return
     if len(boundaries) == 0:
@@ -456,7 +449,7 @@ def _stages_fit(*, boundaries, cooldown_steps, warmup_steps, rewarmup_steps, **_
             )
 
 
-@schedule(check=together(_stages_fit, shapes.positive_ends("end_value")))
+@schedule(check=together(_phases_fit_cycles, shapes.positive_ends("end_value")))
 def warmup_stable_decay_cycles(
     step: Array,
     peak_value: Rate,
@@ -473,6 +466,8 @@ def warmup_stable_decay_cycles(
 
     Each cycle is a :func:`warmup_stable_decay`; a new one begins at each boundary but the last.
 
+    The rate is exactly ``end_value`` from the last boundary on.
+
     Args:
         peak_value: the rate of all stable phases, >= 0.
         boundaries: where the cycles end, steps in ascending order, at least one; the last is the
@@ -485,9 +480,6 @@ def warmup_stable_decay_cycles(
             "inverse". It is reached where the next cycle begins: exactly, if that rises slowly.
         shape: the curve of the last phase, as in :func:`shaped_decay`; the authors' is
             "inverse", with an end at a tenth of the peak.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from the last boundary on.
 
     Raises:
         ValueError: the phases do not fit.
@@ -527,11 +519,10 @@ _SILVER = 1 + math.sqrt(2)
 def silver(step: Array, scale: Rate) -> ArrayLike:
     """Silver step sizes: η(t) = c·(1 + ρ^(ν−1)), ρ = 1 + √2, 2^ν the power of 2 in t + 1.
 
+    It goes on forever; longer steps come ever more rarely.
+
     Args:
         scale: c, one over the Lipschitz constant of the gradient, >= 0.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on for ever; longer steps come ever more rarely.
 
     Example:
         >>> s = silver(1.0)
@@ -562,18 +553,16 @@ def chebyshev(
 ) -> ArrayLike:
     """Chebyshev steps in fractal order: η(t) = 1/(½(M + m) − ½(M − m)·cos(π(σ_t + ½)/T)), T = 2^k.
 
+    Its period is 2^k.
+
     Args:
         min_curvature: m > 0, the smallest curvature of the problem.
         max_curvature: M >= m, the largest; rates lie between 1/M and 1/m.
         doublings: k in [0, 30]; T = 2^k steps use every rate once, then they begin again. σ is
             the order in which long steps are followed by short ones that make up for them.
 
-    Returns:
-        A :class:`~lr_optax.Schedule`, of period 2^k.
-
     Raises:
-        ValueError: ``min_curvature`` exceeds
-            ``max_curvature``.
+        ValueError: ``min_curvature`` exceeds ``max_curvature``.
 
     Example:
         >>> s = chebyshev(1.0, max_curvature=3.0, doublings=1)

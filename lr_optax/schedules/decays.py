@@ -1,4 +1,4 @@
-"""A fixed rate, and rates that drop at a step."""
+"""Schedules that only fall: steadily, in stairs, to an end value or forever."""
 
 import math
 from typing import Any
@@ -43,9 +43,6 @@ def constant(step: Array, value: Rate) -> ArrayLike:
     Args:
         value: η₀, the rate, >= 0. At 0 nothing is learned.
 
-    Returns:
-        A :class:`~lr_optax.Schedule`.
-
     Example:
         >>> s = constant(0.1)
         >>> print(s(0), s(10), s(1000))
@@ -55,10 +52,6 @@ def constant(step: Array, value: Rate) -> ArrayLike:
         As the baseline that every other schedule has to beat, and inside :func:`join` or
         :func:`product`. With a fixed rate, training stops improving at a distance from the
         optimum that grows with the rate.
-
-    Reference:
-        L. Bottou, F. E. Curtis, J. Nocedal, "Optimization Methods for Large-Scale Machine
-        Learning", 2016, arXiv:1606.04838, theorem 4.6.
     """
     return as_float(value)
 
@@ -69,13 +62,12 @@ def step_decay(
 ) -> ArrayLike:
     """A staircase: the rate is multiplied by a factor every so many steps, η(t) = η₀·γ^⌊t/T⌋.
 
+    It goes on dropping forever.
+
     Args:
         init_value: η₀, the rate at step 0, >= 0.
         decay_rate: γ, the factor at each drop, > 0; 1 keeps the rate, more makes it grow.
         decay_steps: T, steps between drops, >= 1.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on dropping for ever.
 
     Example:
         >>> s = step_decay(0.1, decay_rate=0.5, decay_steps=10)
@@ -100,15 +92,14 @@ def multistep_decay(
 ) -> ArrayLike:
     """The rate is multiplied by a factor at chosen steps: η(t) = η₀·γ^(number of boundaries <= t).
 
+    The last rate is held.
+
     Args:
         init_value: η₀, the rate before the first boundary, >= 0.
         decay_rate: γ, the factor at each boundary, > 0.
         boundaries: the steps of the drops, whole numbers in ascending order; the new rate holds
             *at* the boundary. One given twice counts twice; an empty sequence drops never. A
             thousand of them cost one comparison.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. The last rate is held.
 
     Example:
         >>> s = multistep_decay(0.1, decay_rate=0.1, boundaries=(30, 60))
@@ -119,10 +110,6 @@ def multistep_decay(
         To reproduce recipes such as ResNet's, which divide the rate by 10 when the error
         plateaus at known epochs. If the plateaus are not known, use
         :func:`lr_optax.reduce_on_plateau`.
-
-    Reference:
-        K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image Recognition", 2015,
-        arXiv:1512.03385, section 4.2.
     """
     if not (is_number(init_value) and is_number(decay_rate)):
         return init_value * geometric(decay_rate, passed(step, boundaries))
@@ -160,9 +147,6 @@ def exponential_decay(
         decay_steps: t₀, steps, >= 1.
         staircase: whether the exponent is rounded down, ⌊t/t₀⌋, as in :func:`step_decay`.
         end_value: where the rate stops, a floor if α < 1 and a ceiling if α > 1; None for never.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
 
     Raises:
         ValueError: ``end_value`` lies on the wrong side
@@ -205,14 +189,13 @@ def inverse_time_decay(
 ) -> ArrayLike:
     """The rate falls with the inverse of time: η(t) = η₀/(1 + k·t/T).
 
+    It goes on falling forever.
+
     Args:
         init_value: η₀, the rate at step 0, >= 0.
         decay_rate: k, the slope of the denominator over ``decay_steps``, >= 0; 0 keeps the rate.
         decay_steps: T, steps, >= 1. At t = T the rate is η₀/(1 + k).
         staircase: whether t/T is rounded down.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on falling for ever.
 
     Example:
         >>> s = inverse_time_decay(0.1, decay_rate=1.0, decay_steps=10)
@@ -245,14 +228,13 @@ def natural_exp_decay(
 ) -> ArrayLike:
     """The rate falls in proportion to itself: η(t) = η₀·e^(−k·t/T).
 
+    It goes on falling forever.
+
     Args:
         init_value: η₀, the rate at step 0, >= 0.
         decay_rate: k, the share lost over a T cut into many parts, >= 0; 0 keeps the rate.
         decay_steps: T, steps, >= 1. At t = T the rate is η₀/e^k.
         staircase: whether t/T is rounded down.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on falling for ever.
 
     Example:
         >>> s = natural_exp_decay(0.1, decay_rate=0.5, decay_steps=10)
@@ -277,12 +259,11 @@ def natural_exp_decay(
 def inverse_sqrt_decay(step: Array, init_value: Rate, *, timescale: Period) -> ArrayLike:
     """The rate falls with the root of time: η(t) = η₀/√(1 + t/τ).
 
+    It goes on falling forever.
+
     Args:
         init_value: η₀, the rate at step 0, >= 0.
         timescale: τ, steps, >= 1. At t = 3τ the rate is half of η₀.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on falling for ever.
 
     Example:
         >>> from lr_optax import warmup
@@ -310,14 +291,13 @@ def inverse_power_decay(
 ) -> ArrayLike:
     """The rate falls with a power of time: η(t) = η₀·(1 + t/τ)^−p.
 
+    It goes on falling forever.
+
     Args:
         init_value: η₀, the rate at step 0, >= 0.
         power: p >= 0; ½ is :func:`inverse_sqrt_decay`, 1 is :func:`inverse_time_decay`, 0 keeps
             the rate.
         timescale: τ, steps, >= 1. At t = τ the rate is η₀/2^p.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on falling for ever.
 
     Example:
         >>> s = inverse_power_decay(0.1, power=2.0, timescale=10)
@@ -349,15 +329,14 @@ def power_law(
 ) -> ArrayLike:
     """The power scheduler: a rate set by the tokens seen, η(t) = min(η_max, β·a·(n·t)^−b).
 
+    It goes on falling forever.
+
     Args:
         max_value: η_max, the ceiling, which is the rate at step 0, >= 0.
         batch_size: β, sequences in a batch, > 0.
         tokens_per_step: n, tokens in a batch, > 0.
         amplitude: a >= 0.
         exponent: b >= 0.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on falling for ever.
 
     Example:
         >>> s = power_law(0.02, batch_size=16.0, tokens_per_step=1e4, amplitude=1.0, exponent=0.5)
@@ -390,13 +369,12 @@ def linear(
 ) -> ArrayLike:
     """A straight line from one rate to another, then level: η(t) = η₀ + (η₁ − η₀)·min(t/T, 1).
 
+    The rate is exactly ``end_value`` from step T on.
+
     Args:
         init_value: η₀, the rate at step 0, >= 0.
         end_value: η₁, the rate from ``transition_steps`` on, >= 0; may be larger (a warm-up).
         transition_steps: T, steps, >= 0; at 0 the rate is ``end_value`` at once.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
     Example:
         >>> s = linear(0.1, end_value=0.0, transition_steps=1000)
@@ -406,10 +384,6 @@ def linear(
     When to use it:
         As the default for a run of known length: decay to zero matches or beats cosine in most
         published comparisons, and convex theory predicts it.
-
-    Reference:
-        A. Defazio, A. Cutkosky, H. Mehta, K. Mishchenko, "Optimal Linear Decay Learning Rate
-        Schedules and Further Refinements", 2023, arXiv:2310.07831.
     """
     return blend(progress(step, transition_steps), init_value, end_value)
 
@@ -425,14 +399,13 @@ def polynomial(
 ) -> ArrayLike:
     """A power of what is left: η(t) = η₁ + (η₀ − η₁)·(1 − t/T)^p, then η₁.
 
+    The rate is exactly ``end_value`` from step T on.
+
     Args:
         init_value: η₀, the rate at step 0, >= 0.
         end_value: η₁, the rate from ``transition_steps`` on, >= 0.
         power: p > 0; 1 is :func:`linear`, below 1 the fall comes late, above 1 early.
         transition_steps: T, steps, >= 0; at 0 the rate is ``end_value`` at once.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
     Example:
         >>> s = polynomial(0.01, end_value=0, power=2, transition_steps=1000)
@@ -461,14 +434,13 @@ def cosine_decay(
 ) -> ArrayLike:
     """Half a cosine: η(t) = η₁ + (η₀ − η₁)·(½(1 + cos(πt/T)))^p, then η₁.
 
+    The rate is exactly ``end_value`` from step T on; it does not rise again.
+
     Args:
         init_value: η₀, the rate at step 0, >= 0.
         decay_steps: T, steps, >= 0; at 0 the rate is ``end_value`` at once.
         end_value: η₁, the rate from ``decay_steps`` on, >= 0.
         exponent: p > 0; above 1 the fall comes earlier.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on; it does not rise again.
 
     Example:
         >>> s = cosine_decay(0.1, decay_steps=1000, end_value=0.01)
@@ -503,15 +475,14 @@ def shaped_decay(
     (1 − x)/(1 − x/2) for "rex". For "exponential" the rate is η₀^(1−x)·η₁^x, and for "inverse"
     1/((1 − x)/η₀ + x/η₁).
 
+    The rate is exactly ``end_value`` from step T on.
+
     Args:
         init_value: η₀, the rate at step 0, >= 0.
         decay_steps: T, steps, >= 0; at 0 the rate is ``end_value`` at once.
         end_value: η₁, the rate from ``decay_steps`` on, >= 0. For "exponential" and "inverse"
             both rates must be > 0.
         shape: the name of the shape.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
     Example:
         >>> s = shaped_decay(0.1, decay_steps=16, shape="1-sqrt")
@@ -545,14 +516,13 @@ def budget_aware_decay(
 ) -> ArrayLike:
     """A cosine bent by one number: η(t) = η₁ + (η₀ − η₁)·2c/(2c + φ·(1 − c)), c = ½(1 + cos πt/T).
 
+    The rate is exactly ``end_value`` from step T on.
+
     Args:
         init_value: η₀, the rate at step 0, >= 0.
         decay_steps: T, steps, >= 0; at 0 the rate is ``end_value`` at once.
         end_value: η₁, the rate from ``decay_steps`` on, >= 0.
         phi: φ >= 0; 2 is a cosine, less keeps the rate high for longer, more lets it fall early.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
     Example:
         >>> s = budget_aware_decay(0.1, decay_steps=10, phi=6.0)
@@ -584,6 +554,8 @@ def tanh_decay(
 ) -> ArrayLike:
     """A falling tanh: η(t) = η₁ + (η₀ − η₁)·(tanh U − tanh x)/(tanh U + tanh L), x = (L+U)t/T − L.
 
+    The rate is exactly ``end_value`` from step T on.
+
     Args:
         init_value: η₀, the rate at step 0, >= 0.
         decay_steps: T, steps, >= 0; at 0 the rate is ``end_value`` at once.
@@ -592,9 +564,6 @@ def tanh_decay(
             Where L + U is beyond 20, float32 steps between flat and steep cost digits: the
             relative error grows to 1e-5 at 200.
         upper: U > 0, how far out it ends. If L + U is below 1e-4 the tanh is a line.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
     Example:
         >>> s = tanh_decay(0.1, decay_steps=10, lower=3.0, upper=3.0)
@@ -625,15 +594,14 @@ def k_decay(
 ) -> ArrayLike:
     """A decay whose clock is bent: η(t) = η₁ + (η₀ − η₁)·f((t/T)^k), f a cosine unless named.
 
+    The rate is exactly ``end_value`` from step T on.
+
     Args:
         init_value: η₀, the rate at step 0, >= 0.
         decay_steps: T, steps, >= 0; at 0 the rate is ``end_value`` at once.
         end_value: η₁, the rate from ``decay_steps`` on, >= 0.
         k: k > 0; 1 changes nothing, above 1 the fall comes late.
         shape: the name of the shape, as in :func:`shaped_decay`.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
     Example:
         >>> s = k_decay(0.1, decay_steps=10, k=2, shape="linear")
@@ -677,9 +645,6 @@ def hyperbolic_decay(
         upper_bound: U >= T, steps, the longest horizon in question, >= 1.
         min_value: η_min, the rate at t = T if T = U, >= 0. A shorter run ends above it.
         exponential: whether the logarithm of the rate falls so; then both rates must be > 0.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
 
     Raises:
         ValueError: T exceeds U.
@@ -726,7 +691,7 @@ def linear_cosine_decay(
     """A line times a cosine, with noise on the line if wanted.
 
     η(t) = η₀·((α + 1 − x + ε)·½(1 + cos 2πnx) + β), x = min(t/T, 1), never below 0, where ε is
-    normal with variance v/(1 + min(t, T))^k, drawn anew at every step.
+    normal with variance v/(1 + min(t, T))^k, drawn again at every step.
 
     Args:
         init_value: η₀, >= 0; the rate at step 0 is η₀·(1 + α + β).
@@ -740,9 +705,6 @@ def linear_cosine_decay(
         initial_variance: v >= 0, the variance of the noise at step 0; None for no noise.
         variance_decay: k >= 0, how fast it falls.
         seed: chooses the noise, which is a function of seed and step alone.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
 
     Example:
         >>> s = linear_cosine_decay(0.1, decay_steps=10)

@@ -1,4 +1,4 @@
-"""Rates from tables: given at every step, or at chosen ones."""
+"""Schedules that are points: a rate for every step, or for chosen ones."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
+from lr_optax._core import schedule as core
 from lr_optax._core import shapes
 from lr_optax._core.clock import (
     as_float,
@@ -26,7 +27,6 @@ from lr_optax._core.hyperparameters import (
     one_fewer,
     together,
 )
-from lr_optax._core.schedule import Schedule, schedule
 from lr_optax.schedules.combine import PER_STEP
 
 
@@ -38,17 +38,16 @@ def _as_many(*, values, boundaries, **_: object) -> None:
         )
 
 
-@schedule(check=one_fewer("boundaries", "values"))
+@core.schedule(check=one_fewer("boundaries", "values"))
 def piecewise_constant(step: Array, values: Rates, *, boundaries: Boundaries) -> ArrayLike:
     """Chosen rates between chosen steps: η(t) = v_i for b_i <= t < b_{i+1}.
+
+    The last rate is held.
 
     Args:
         values: v_0, v_1, ..., rates >= 0, the first from step 0 on.
         boundaries: b_1, b_2, ..., the steps at which the next rate takes over, in ascending order,
             one fewer than rates. A thousand of them cost one comparison.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. The last rate is held.
 
     Raises:
         ValueError: the numbers do not match.
@@ -61,19 +60,17 @@ def piecewise_constant(step: Array, values: Rates, *, boundaries: Boundaries) ->
     When to use it:
         To write a plan of rates down as it is. One factor for every drop is
         :func:`multistep_decay`.
-
-    Reference:
-        A. Krizhevsky, I. Sutskever, G. E. Hinton, "ImageNet Classification with Deep
-        Convolutional Neural Networks", 2012, where the rate is cut by hand.
     """
     return at_boundaries(step, as_table(values, default_float()), boundaries)
 
 
-@schedule(check=together(_as_many, shapes.positive_ends("values")))
+@core.schedule(check=together(_as_many, shapes.positive_ends("values")))
 def interpolate(
     step: Array, values: Rates, *, boundaries: Boundaries, shape: shapes.Shape = "linear"
 ) -> ArrayLike:
     """A line through points: from (b_i, v_i) to (b_{i+1}, v_{i+1}), level before and after.
+
+    The rate is exactly v_i at step b_i.
 
     Args:
         values: v_0, v_1, ..., rates >= 0.
@@ -81,9 +78,6 @@ def interpolate(
             as rates. Between two equal ones the rate jumps. They count up to 2³¹ − 1.
         shape: how the rate gets from one to the next, "linear", "cosine" or another of
             :data:`lr_optax.typing.Shape`.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`, exactly v_i at step b_i.
 
     Raises:
         ValueError: the numbers do not match.
@@ -94,11 +88,7 @@ def interpolate(
         0.0 0.2 0.4 0.25 0.1 0.1
 
     When to use it:
-        For a schedule that was drawn, searched or optimised as a few points.
-
-    Reference:
-        P. Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017,
-        arXiv:1706.02677, whose gradual warm-up is such a line.
+        For a schedule that was drawn, searched or optimized as a few points.
     """
     points, rates = as_table(boundaries, step.dtype), as_table(values, default_float())
     last = len(points) - 1
@@ -125,18 +115,15 @@ def _is_vector(*, values, **_: object) -> None:
         raise ValueError(f"`values` must be a vector with an entry for every step, got {values!r}")
 
 
-@schedule(check=_is_vector)
+@core.schedule(check=_is_vector)
 def lookup(step: Array, values: Annotated[Rate, PER_STEP]) -> ArrayLike:
     """A rate for every step, from a table: η(t) = v_t, then the last entry.
 
     Args:
         values: v, a vector with at least one entry, each >= 0. Fractions of a step round down.
 
-    Returns:
-        A :class:`~lr_optax.Schedule`.
-
     Raises:
-        ValueError: ``values`` is no vector.
+        ValueError: ``values`` is not a vector.
 
     Example:
         >>> from numpy import array
@@ -147,16 +134,12 @@ def lookup(step: Array, values: Annotated[Rate, PER_STEP]) -> ArrayLike:
     When to use it:
         For rates from elsewhere, and, through :func:`tabulate`, to give schedules of different
         kinds one form that can be stacked and mapped.
-
-    Reference:
-        A. Defazio, A. Cutkosky, H. Mehta, K. Mishchenko, "Optimal Linear Decay Learning Rate
-        Schedules and Further Refinements", 2023, arXiv:2310.07831: schedules found numerically.
     """
     values = as_float(values)
     return values[jnp.minimum(step, values.shape[-1] - 1).astype(int)]
 
 
-def tabulate(schedule: Schedule, total_steps: int) -> Schedule:
+def tabulate(schedule: core.Schedule, total_steps: int) -> core.Schedule:
     """A table of a schedule's first rates, as a :func:`lookup`.
 
     Args:

@@ -1,4 +1,7 @@
-"""Warm-ups: a rise in front of a schedule, or laid over its start."""
+"""Schedules that have a warm-up, or stages.
+
+The formula of a recipe, such as :func:`warmup_cosine_decay`, is a composition of others' formulas.
+"""
 
 from typing import Literal
 
@@ -6,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from lr_optax._core import schedule as core
 from lr_optax._core import shapes
 from lr_optax._core.clock import (
     Progress,
@@ -28,12 +32,11 @@ from lr_optax._core.hyperparameters import (
     must_fit,
     together,
 )
-from lr_optax._core.schedule import schedule
 from lr_optax.schedules.combine import Inner, cooldown_from
 from lr_optax.schedules.decays import cosine_decay, inverse_sqrt_decay, linear, shaped_decay
 
 
-@schedule(check=shapes.positive_ends("init_value"))
+@core.schedule(check=shapes.positive_ends("init_value"))
 def warmup(
     step: Array,
     schedule: Inner,
@@ -49,6 +52,8 @@ def warmup(
     "linear", ½(1 − cos π(t + l)/w) for "cosine", and ln(t + 1)/ln w for "log". "exponential" is
     η₀·(s(0)/η₀)^((t + l)/w).
 
+    The rate is exactly s(0) at step w.
+
     Args:
         schedule: s, a schedule or another function of the step.
         warmup_steps: w, steps, >= 0; 0 for no warm-up. The schedule ends that much later.
@@ -58,9 +63,6 @@ def warmup(
         lead: l, steps the rise is ahead; 1 for the convention (t + 1)/w, in which the first update
             counts and the peak comes at t = w − 1. Ignored by "log", which begins like that.
 
-    Returns:
-        A :class:`~lr_optax.Schedule`, exactly s(0) at step w.
-
     Example:
         >>> from lr_optax import cosine_decay, warmup
         >>> s = warmup(cosine_decay(0.1, decay_steps=90), warmup_steps=10)
@@ -69,7 +71,7 @@ def warmup(
 
     When to use it:
         With adaptive optimizers, large batches and transformers: the first gradients are large
-        and Adam's averages are not yet settled. 1 to 5 % of the run is usual.
+        and Adam's averages are not yet settled. 1% to 5% of the run is usual.
 
     Reference:
         P. Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017,
@@ -90,7 +92,7 @@ def _logarithm(step: Array, length: ArrayLike) -> Progress:
     return Progress(jnp.where(step <= 0, 1, left), jnp.minimum(jnp.log(time) / jnp.log(length), 1))
 
 
-@schedule
+@core.schedule
 def untuned_warmup(
     step: Array,
     schedule: Inner,
@@ -106,12 +108,9 @@ def untuned_warmup(
         schedule: s, a schedule or another function of the step; it runs on meanwhile.
         b2: β₂ in [0, 1], the decay of Adam's average of squared gradients. 0.999 takes 2000
             steps linearly; at 1 the rate stays 0. As a traced float32 it brings the error of its
-            own rounding, up to 3e-8/(1 − β₂): 1.3 % at 1 − 1e-6. For the β₂ that float32 holds the
+            own rounding, up to 3e-8/(1 − β₂): 1.3% at 1 − 1e-6. For the β₂ that float32 holds the
             rate is as accurate as any; a Python number is exact.
         shape: "exponential" never quite ends, "linear" ends after 2/(1 − β₂) steps.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
 
     Example:
         >>> from lr_optax import constant, untuned_warmup
@@ -131,7 +130,7 @@ def untuned_warmup(
     return schedule(step) * factor
 
 
-@schedule(check=must_fit("warmup_steps", into="total_steps"))
+@core.schedule(check=must_fit("warmup_steps", into="total_steps"))
 def warmup_cosine_decay(
     step: Array,
     peak_value: Rate,
@@ -144,6 +143,8 @@ def warmup_cosine_decay(
 ) -> ArrayLike:
     """A line up to the peak, then half a cosine down: :func:`warmup` of :func:`cosine_decay`.
 
+    The rate is exactly ``end_value`` from step T on.
+
     Args:
         peak_value: the rate at t = w, >= 0.
         warmup_steps: w, steps, >= 0; 0 for no warm-up.
@@ -151,9 +152,6 @@ def warmup_cosine_decay(
         init_value: the rate at step 0, >= 0.
         end_value: the rate from T on, >= 0.
         exponent: > 0, the power the cosine is raised to.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
     Raises:
         ValueError: the warm-up is longer than the run.
@@ -166,11 +164,6 @@ def warmup_cosine_decay(
     When to use it:
         As the usual choice for transformers and for adaptive optimizers. The length of the run
         must be known; if it may change, see :func:`warmup_stable_decay`.
-
-    Reference:
-        I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2016,
-        arXiv:1608.03983; P. Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1
-        Hour", 2017, arXiv:1706.02677.
     """
 
     def decay(step: Array) -> ArrayLike:
@@ -182,7 +175,7 @@ def warmup_cosine_decay(
     return warmup.formula(step, decay, warmup_steps=warmup_steps, init_value=init_value)
 
 
-@schedule(check=must_fit("warmup_steps", into="total_steps"))
+@core.schedule(check=must_fit("warmup_steps", into="total_steps"))
 def warmup_linear_decay(
     step: Array,
     peak_value: Rate,
@@ -194,15 +187,14 @@ def warmup_linear_decay(
 ) -> ArrayLike:
     """A line up to the peak, then a line down to zero: :func:`warmup` of :func:`linear`.
 
+    The rate is exactly ``end_value`` from step T on.
+
     Args:
         peak_value: the rate at t = w, >= 0.
         warmup_steps: w, steps, >= 0; 0 for no warm-up.
         total_steps: T >= w, steps of the whole run, warm-up included.
         init_value: the rate at step 0, >= 0.
         end_value: the rate from T on, >= 0.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
     Raises:
         ValueError: the warm-up is longer than the run.
@@ -228,96 +220,7 @@ def warmup_linear_decay(
     return warmup.formula(step, decay, warmup_steps=warmup_steps, init_value=init_value)
 
 
-def _warmup_before_drops(*, warmup_steps, total_steps, **_: object) -> None:
-    if exceeds(warmup_steps, total_steps - total_steps // 5):
-        raise ValueError(
-            f"`warmup_steps` must be over at 80 % of `total_steps`, "
-            f"got {warmup_steps} of {total_steps}"
-        )
-
-
-@schedule(check=_warmup_before_drops)
-def multistep_811(
-    step: Array,
-    peak_value: Rate,
-    *,
-    total_steps: Steps,
-    warmup_steps: Steps = 0,
-    init_value: Rate = 0.0,
-) -> ArrayLike:
-    """Level for 80 % of the run, then cut by √10, and again for the last 10 %.
-
-    Args:
-        peak_value: the rate of the first stage, >= 0.
-        total_steps: T, steps of the whole run, warm-up included, >= 0. Drops come at T − ⌊T/5⌋
-            and T − ⌊T/10⌋.
-        warmup_steps: steps up, >= 0, over at 80 % of T.
-        init_value: the rate at step 0, >= 0.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. The last rate, a tenth of the peak, is held.
-
-    Raises:
-        ValueError: the warm-up is too long.
-
-    Example:
-        >>> s = multistep_811(0.1, total_steps=100, warmup_steps=5)
-        >>> print(s(0), s(5), s(79), s(80), s(90))
-        0.0 0.1 0.1 0.03162278 0.01
-
-    When to use it:
-        In pre-training, when runs of several lengths are to share their first 80 %. One such run
-        also tells more about other schedules than a smooth decay does.
-
-    Reference:
-        DeepSeek-AI, "DeepSeek LLM: Scaling Open-Source Language Models with Longtermism", 2024,
-        arXiv:2401.02954, section 2.3.
-    """
-    first, second = total_steps - total_steps // 5, total_steps - total_steps // 10
-    level = jnp.where(until(step, first) <= 0, peak_value * 10**-0.5, peak_value)
-    level = jnp.where(until(step, second) <= 0, peak_value * 0.1, level)
-    return warmup.formula(step, lambda _: level, warmup_steps=warmup_steps, init_value=init_value)
-
-
-@schedule
-def noam(
-    step: Array, factor: NonNegative, *, model_size: Positive, warmup_steps: Period
-) -> ArrayLike:
-    """The transformer's own: η(t) = c·d^−½·min(t^−½, t·w^−1.5).
-
-    Args:
-        factor: c, >= 0; 1 in the paper.
-        model_size: d, the width of the model, > 0.
-        warmup_steps: w, steps up, >= 1. The peak, at t = w, is c/√(d·w).
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on falling for ever.
-
-    Example:
-        >>> s = noam(1.0, model_size=100, warmup_steps=4)
-        >>> print(s(0), s(1), s(4), s(16))
-        0.0 0.0125 0.05 0.025
-
-    When to use it:
-        To reproduce the first transformers. :func:`warmup` of :func:`inverse_sqrt_decay` is the
-        same with the peak given as it is.
-
-    Reference:
-        A. Vaswani et al., "Attention Is All You Need", 2017, arXiv:1706.03762, section 5.3.
-    """
-    if is_number(model_size) and is_number(warmup_steps):
-        area = model_size * warmup_steps
-    else:
-        area = jnp.maximum(as_float(model_size) * as_float(warmup_steps), 1)
-    peak = factor * area**-0.5
-    return warmup.formula(
-        step,
-        lambda step: inverse_sqrt_decay.formula(step, peak, timescale=warmup_steps),
-        warmup_steps=warmup_steps,
-    )
-
-
-@schedule(
+@core.schedule(
     check=together(
         must_fit("warmup_steps", "cooldown_steps", into="total_steps"),
         shapes.positive_ends("end_value"),
@@ -338,6 +241,8 @@ def warmup_stable_decay(
 
     η(t) rises over w steps, stays at the peak until T − c, then falls over c steps.
 
+    The rate is exactly ``end_value`` from step T on.
+
     Args:
         peak_value: the rate of the stable phase, >= 0.
         total_steps: T >= w + c, steps of the whole run.
@@ -347,9 +252,6 @@ def warmup_stable_decay(
         end_value: the rate from T on, >= 0; > 0 for the shapes "exponential" and "inverse".
         shape: the curve of the last phase, as in :func:`shaped_decay`; "linear" is the
             trapezoid, also known as knee, "cosine" without warm-up is fast.ai's flat-cosine.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`, exactly ``end_value`` from step T on.
 
     Raises:
         ValueError: the phases do not fit.
@@ -362,7 +264,7 @@ def warmup_stable_decay(
 
     When to use it:
         When the length of the run may change: go on in the stable phase for as long as there is
-        budget, and cool down when a model is wanted. A cooldown of 20 % with "1-sqrt" matches a
+        budget, and cool down when a model is wanted. A cooldown of 20% with "1-sqrt" matches a
         cosine; longer ones do better still.
 
     Reference:
@@ -386,7 +288,7 @@ def warmup_stable_decay(
     )
 
 
-@schedule
+@core.schedule
 def infinite(
     step: Array,
     peak_value: Rate,
@@ -397,7 +299,9 @@ def infinite(
     init_value: Rate = 0.0,
     shape: shapes.Shape = "cosine",
 ) -> ArrayLike:
-    """Up, down to a rate to live with, and level for ever.
+    """Warm up, decay to a constant rate, then hold it.
+
+    It has no end; :func:`cooldown_from` anneals it.
 
     Args:
         peak_value: the rate after the warm-up, >= 0.
@@ -406,9 +310,6 @@ def infinite(
         cooldown_steps: steps from the peak down to the constant rate, >= 0.
         init_value: the rate at step 0, >= 0.
         shape: the curve of the way down, as in :func:`shaped_decay`.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It has no end; :func:`cooldown_from` anneals it.
 
     Example:
         >>> from lr_optax import cooldown_from
@@ -439,7 +340,7 @@ def infinite(
     return warmup.formula(step, decay, warmup_steps=warmup_steps, init_value=init_value)
 
 
-@schedule
+@core.schedule
 def tri_stage(
     step: Array,
     peak_value: Rate,
@@ -452,6 +353,8 @@ def tri_stage(
 ) -> ArrayLike:
     """Up, level, and down exponentially, from and to a share of the peak.
 
+    The last rate is held.
+
     Args:
         peak_value: η, the rate of the second stage, >= 0.
         warmup_steps: steps of the first stage, a line, >= 0.
@@ -459,9 +362,6 @@ def tri_stage(
         cooldown_steps: steps of the third, η·r^x with x from 0 to 1, >= 0.
         init_factor: the rate at step 0 over the peak, >= 0.
         end_factor: r > 0, the rate at the end over the peak.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. The last rate is held.
 
     Example:
         >>> s = tri_stage(0.1, warmup_steps=10, hold_steps=20, cooldown_steps=30)
@@ -486,3 +386,90 @@ def tri_stage(
     weights = progress(since(step, begin), cooldown_steps)
     falling = shapes.between("exponential", weights, peak_value, end_value)
     return jnp.where(until(step, begin) > 0, held, falling)
+
+
+def _warmup_before_drops(*, warmup_steps, total_steps, **_: object) -> None:
+    if exceeds(warmup_steps, total_steps - total_steps // 5):
+        raise ValueError(
+            f"`warmup_steps` must be over at 80% of `total_steps`, "
+            f"got {warmup_steps} of {total_steps}"
+        )
+
+
+@core.schedule(check=_warmup_before_drops)
+def multistep_811(
+    step: Array,
+    peak_value: Rate,
+    *,
+    total_steps: Steps,
+    warmup_steps: Steps = 0,
+    init_value: Rate = 0.0,
+) -> ArrayLike:
+    """Level for 80% of the run, then cut by √10, and again for the last 10%.
+
+    The last rate, a tenth of the peak, is held.
+
+    Args:
+        peak_value: the rate of the first stage, >= 0.
+        total_steps: T, steps of the whole run, warm-up included, >= 0. Drops come at T − ⌊T/5⌋
+            and T − ⌊T/10⌋.
+        warmup_steps: steps up, >= 0, over at 80% of T.
+        init_value: the rate at step 0, >= 0.
+
+    Raises:
+        ValueError: the warm-up is too long.
+
+    Example:
+        >>> s = multistep_811(0.1, total_steps=100, warmup_steps=5)
+        >>> print(s(0), s(5), s(79), s(80), s(90))
+        0.0 0.1 0.1 0.03162278 0.01
+
+    When to use it:
+        In pre-training, when runs of several lengths are to share their first 80%. One such run
+        also says more about other schedules than a smooth decay does.
+
+    Reference:
+        DeepSeek-AI, "DeepSeek LLM: Scaling Open-Source Language Models with Longtermism", 2024,
+        arXiv:2401.02954, section 2.3.
+    """
+    first, second = total_steps - total_steps // 5, total_steps - total_steps // 10
+    level = jnp.where(until(step, first) <= 0, peak_value * 10**-0.5, peak_value)
+    level = jnp.where(until(step, second) <= 0, peak_value * 0.1, level)
+    return warmup.formula(step, lambda _: level, warmup_steps=warmup_steps, init_value=init_value)
+
+
+@core.schedule
+def noam(
+    step: Array, factor: NonNegative, *, model_size: Positive, warmup_steps: Period
+) -> ArrayLike:
+    """The transformer's own: η(t) = c·d^−½·min(t^−½, t·w^−1.5).
+
+    It goes on falling forever.
+
+    Args:
+        factor: c, >= 0; 1 in the paper.
+        model_size: d, the width of the model, > 0.
+        warmup_steps: w, steps up, >= 1. The peak, at t = w, is c/√(d·w).
+
+    Example:
+        >>> s = noam(1.0, model_size=100, warmup_steps=4)
+        >>> print(s(0), s(1), s(4), s(16))
+        0.0 0.0125 0.05 0.025
+
+    When to use it:
+        To reproduce the first transformers. :func:`warmup` of :func:`inverse_sqrt_decay` is the
+        same with the peak given as it is.
+
+    Reference:
+        A. Vaswani et al., "Attention Is All You Need", 2017, arXiv:1706.03762, section 5.3.
+    """
+    if is_number(model_size) and is_number(warmup_steps):
+        area = model_size * warmup_steps
+    else:
+        area = jnp.maximum(as_float(model_size) * as_float(warmup_steps), 1)
+    peak = factor * area**-0.5
+    return warmup.formula(
+        step,
+        lambda step: inverse_sqrt_decay.formula(step, peak, timescale=warmup_steps),
+        warmup_steps=warmup_steps,
+    )

@@ -278,7 +278,7 @@ def test_noam_is_a_warmup_of_an_inverse_root():
             "warmup_stable_decay(0.1, total_steps=9, cooldown_steps=5, shape='exponential')",
             "`end_value` must be > 0",
         ),
-        ("multistep_811(0.1, total_steps=10, warmup_steps=9)", "over at 80 %"),
+        ("multistep_811(0.1, total_steps=10, warmup_steps=9)", "over at 80%"),
         ("one_cycle(0.1, total_steps=9, warmup_steps=5, three_phase=True)", "2 times"),
         ("one_cycle(0.1, total_steps=9, warmup_steps=0.3)", "whole number of steps"),
         (
