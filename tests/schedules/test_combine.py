@@ -6,7 +6,6 @@ import typing
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 from accuracy import LAST, check_accuracy
 from mpmath import mpf
@@ -18,7 +17,6 @@ from lr_optax import (
     cosine_decay,
     cyclical,
     extend,
-    interpolate,
     join,
     linear,
     lookup,
@@ -28,7 +26,6 @@ from lr_optax import (
     step_decay,
     stretch,
     switch,
-    tabulate,
     warmup,
     warmup_stable_decay,
 )
@@ -72,33 +69,6 @@ FORMULAS = {
 @pytest.mark.parametrize("text", FORMULAS)
 def test_accurate_at_any_step(text):
     check_accuracy(text, FORMULAS[text])
-
-
-def test_interpolate_hits_every_point_exactly_under_jit():
-    points = {0: 0.3, 7: 0.1, 41: 0.7, 469 * 5: 0.2, 10**6: 0.9, LAST: 0.0}
-    for shape in ("linear", "cosine", "1-sqrt"):
-        s = interpolate(tuple(points.values()), boundaries=tuple(points), shape=shape)
-        expected = np.array(list(points.values()), np.float32)
-        np.testing.assert_array_equal(jax.jit(s)(np.array(list(points))), expected)
-
-
-def test_a_thousand_points_are_one_look_up():
-    rng = np.random.default_rng(0)
-    steps, rates = np.unique(rng.integers(0, 10**6, 1000)), rng.random(1000)[:None]
-    rates = rates[: len(steps)]
-    s = interpolate(tuple(rates.tolist()), boundaries=tuple(steps.tolist()))
-    t = rng.integers(0, 10**6, 5000)
-    np.testing.assert_allclose(jax.jit(s)(t), np.interp(t, steps, rates), rtol=2e-5)
-    arrays = interpolate(rates.astype(np.float32), boundaries=steps)
-    np.testing.assert_allclose(jax.jit(arrays)(t), s(t), rtol=1e-6)
-
-
-def test_piecewise_interpolate_as_in_optax():
-    reference = optax.piecewise_interpolate_schedule("cosine", 1.0, {4: 0.5, 10: 0.1})
-    s = interpolate((1.0, 0.5, 0.05), boundaries=(0, 4, 10), shape="cosine")
-    with jax.numpy_dtype_promotion("standard"):
-        expected = [reference(t) for t in range(15)]
-    np.testing.assert_allclose(s(np.arange(15)), expected, rtol=1e-6)
 
 
 def test_switch_chooses_and_maps():
@@ -187,13 +157,6 @@ def test_parts_of_a_join_run_from_their_own_step_0():
     np.testing.assert_array_equal(s(steps + 10), fall(steps))
 
 
-def test_a_table_of_a_single_step():
-    s = tabulate(linear(0.1, end_value=0.0, transition_steps=2), 1)
-    np.testing.assert_array_equal(s(np.arange(3)), np.float32(0.1))
-    with pytest.raises(ValueError, match="`total_steps` must be a whole number >= 1, got 0"):
-        tabulate(constant(0.1), 0)
-
-
 def test_stretch_refuses_what_it_cannot_tell_from_a_length():
     @schedule
     def unannotated(step, height, *, every):
@@ -237,3 +200,13 @@ def test_every_shape_has_a_name_and_falls():
 def test_errors_name_the_field_and_the_rule(text, message):
     with pytest.raises(ValueError, match=message):
         parse(text)
+
+
+def test_swa_rate_as_in_torch():
+    """SWALR from 1 to 0.1 over 4 epochs is a cooldown from wherever the schedule is."""
+    for shape, torch in (
+        ("linear", [1, 0.775, 0.55, 0.325, 0.1, 0.1]),
+        ("cosine", [1, 0.868198, 0.55, 0.231802, 0.1]),
+    ):
+        s = cooldown_from(constant(1.0), begin=3, cooldown_steps=4, end_value=0.1, shape=shape)
+        np.testing.assert_allclose(s(3 + np.arange(len(torch))), torch, rtol=2e-6)

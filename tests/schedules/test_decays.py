@@ -16,8 +16,6 @@ from lr_optax import (
     linear_cosine_decay,
     multistep_decay,
     parse,
-    polynomial_cycles,
-    silver,
     tanh_decay,
 )
 from lr_optax.schedules.decays import _hash
@@ -171,13 +169,6 @@ def test_both_ends_are_hit_exactly_under_jit(text, end):
         assert at == after == np.float32(end)
 
 
-def test_polynomial_cycles_as_in_keras():
-    """Keras 3.15: PolynomialDecay(1, 4, 0.1, power=1, cycle=True)."""
-    keras = [1, 0.775, 0.55, 0.325, 0.1, 0.4375, 0.325, 0.2125, 0.1, 0.325, 0.25]
-    s = polynomial_cycles(1.0, end_value=0.1, power=1, period=4)
-    np.testing.assert_allclose(s(np.arange(11)), keras, rtol=1e-6)
-
-
 def test_tanh_decay_as_in_timm():
     """timm does not stretch: its curve goes between the values of an unfinished tanh."""
     lower, upper, T = -7.0, 3.0, 50
@@ -199,13 +190,6 @@ def test_a_wave_that_touches_zero_has_a_small_absolute_error(n, T, beta):
     exact = np.array([float(rate + mpf(0.1) * mpf(beta)) for rate in exact])
     for rates in (s(steps), jax.jit(s)(steps)):
         np.testing.assert_allclose(rates, exact, rtol=0, atol=2e-7 * (1 + n) * 0.1 * (1 + beta))
-
-
-def test_silver_steps_add_up():
-    """Over 2^k − 1 steps they add up to ρ^k − 1, as the theorem needs them to."""
-    for k in range(1, 12):
-        total = np.asarray(silver(1.0)(np.arange(2**k - 1)), np.float64).sum()
-        assert total == pytest.approx((1 + math.sqrt(2)) ** k - 1, rel=1e-6)
 
 
 def test_noise_is_normal_and_depends_on_seed_and_step_alone():
