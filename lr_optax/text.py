@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
+from types import UnionType
 from typing import Any, NoReturn
 
 import jax.numpy as jnp
@@ -75,7 +76,7 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:57]}...")
 
 
-def _read(node: ast.expr) -> Any:
+def _read(node: ast.expr) -> object:
     match node:
         case ast.Constant(value=bool() | int() | float() | str() | None as value):
             return value
@@ -91,7 +92,7 @@ def _read(node: ast.expr) -> Any:
     raise ValueError(f"column {node.col_offset + 1}: expected a number, a string or name(...)")
 
 
-def _make(name: str, /, *args: Any, **kwargs: Any) -> Any:
+def _make(name: str, /, *args: Any, **kwargs: Any) -> object:
     if name == "array":
         return array(*args, **kwargs)
     library, dot, _ = name.partition(".")
@@ -119,7 +120,7 @@ def _dotted(node: ast.expr) -> str:
     raise ValueError(f"column {node.col_offset + 1}: expected the name of a schedule")
 
 
-def array(values: Any, dtype: str) -> np.ndarray:
+def array(values: object, dtype: str) -> np.ndarray:
     """What ``array(...)`` means in a text; its errors are for the person who wrote it."""
     try:
         numeric = np.dtype(dtype) if isinstance(dtype, str) else None
@@ -141,7 +142,7 @@ def array(values: Any, dtype: str) -> np.ndarray:
         ) from None
 
 
-def _are_numbers(values: Any, kind: Any) -> bool:
+def _are_numbers(values: object, kind: type | UnionType) -> bool:
     if isinstance(values, list | tuple):
         return all(_are_numbers(item, kind) for item in values)
     return isinstance(values, kind) and not isinstance(values, bool)
@@ -174,7 +175,7 @@ def _refuse(value: object, name: str) -> NoReturn:
     raise TypeError(f"to_dict: `{name}` = {value!r} has no form as plain data")
 
 
-def to_plain(value: object, name: str, other: Callable[[Any, str], object]) -> Any:
+def to_plain(value: object, name: str, other: Callable[[object, str], object]) -> Any:
     """A value as plain data; what is not plain becomes a dictionary of one entry.
 
     A schedule becomes ``{name: {argument: value}}``, an array ``{"array": {"values": ...,
@@ -201,7 +202,7 @@ def to_plain(value: object, name: str, other: Callable[[Any, str], object]) -> A
     return other(value, name)
 
 
-def _finite_or_text(values: Any) -> Any:
+def _finite_or_text(values: object) -> object:
     if isinstance(values, list):
         return list(map(_finite_or_text, values))
     return str(values) if isinstance(values, float) and not math.isfinite(values) else values
@@ -241,7 +242,7 @@ def _read_array(content: object) -> np.ndarray:
     return array(**content)
 
 
-def from_plain(data: Any, kinds: Mapping[str, Callable[[Any], Any]]) -> Any:
+def from_plain(data: object, kinds: Mapping[str, Callable[[Any], Any]]) -> Any:
     """The value that plain data describes, the inverse of :func:`to_plain`; lists become tuples.
 
     Args:

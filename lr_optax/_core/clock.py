@@ -70,7 +70,7 @@ def _together(step: Array, length: ArrayLike) -> tuple[Array, Array]:
     return as_float(step), as_float(length)
 
 
-def as_length(length: Any) -> Any:
+def as_length(length: object) -> object:
     """A length in the type of a step, whatever integer type it came in; others as they are."""
     if not isinstance(length, jax.Array | np.ndarray):
         return length

@@ -2,14 +2,10 @@
 
 import json
 from importlib import import_module
-from typing import Any
 
 from jax.export import register_pytree_node_serialization
 
-from lr_optax._core.schedule import REGISTRY, Kind, Schedule
-
-Structure = tuple[Kind, tuple[str, ...], tuple[tuple[str, Any], ...]]
-"""What a schedule is without its leaves: its kind, their names, the static hyperparameters."""
+from lr_optax._core.schedule import REGISTRY, Schedule, Structure
 
 
 def to_bytes(structure: Structure) -> bytes:

@@ -31,6 +31,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.typing import ArrayLike
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -76,7 +77,7 @@ def show(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def as_plain(value: Any) -> Any:
+def as_plain(value: object) -> Any:
     """NumPy's scalars, enumerations and other subclasses as the number or string they are."""
     if isinstance(value, np.bool_ | np.number):
         value = value.item()
@@ -112,7 +113,7 @@ def _kept_array(array: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
 class Accepts(Protocol):
     """What may stand in an annotation's metadata: takes a value, returns what is kept of it."""
 
-    def accept(self, value: Any) -> Any:
+    def accept(self, value: object) -> object:
         """Return the value to keep, or raise ``TypeError`` or ``ValueError`` with the rule."""
         ...
 
@@ -128,7 +129,7 @@ class Rule:
     """
 
     words: str
-    holds: Callable[[np.ndarray], Any] = field(repr=False)
+    holds: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     whole: bool = False
 
     def accept(self, value: Any) -> Any:
@@ -146,14 +147,14 @@ class Rule:
         """What is kept of a number that fits."""
         return int(value) if self.whole and isinstance(value, float) and value % 1 == 0 else value
 
-    def holds_for(self, value: Any) -> bool:
+    def holds_for(self, value: object) -> bool:
         """Whether all numbers fit."""
         try:
             return bool(np.all(self.holds(np.asarray(value, np.float64))))
         except OverflowError:
             return False
 
-    def _remedy(self, value: Any) -> str:
+    def _remedy(self, value: object) -> str:
         if self.whole and isinstance(value, float) and 0 < value < 1:
             return f" (that fraction of a run of n steps is round({value!r} * n))"
         return ""
@@ -171,7 +172,7 @@ class Several:
     rule: Rule
     ascending: bool = False
 
-    def accept(self, value: Any) -> Any:
+    def accept(self, value: object) -> Any:
         """A list becomes a tuple."""
         if is_array(value) and value.shape == (0,):
             return ()
@@ -186,7 +187,7 @@ class Several:
             raise ValueError(f"must be in ascending order, got {show(value)}")
         return value
 
-    def _accept_each(self, values: Sequence[Any]) -> tuple[tuple[Any, ...], Any]:
+    def _accept_each(self, values: Sequence[object]) -> tuple[tuple[object, ...], object]:
         """What is kept of each, and those of them that can be compared, as one leaf."""
         # Python numbers are looked at together: one by one, 100,000 take seconds.
         if {type(value) for value in values} <= {int, float} and self.rule.holds_for(values):
@@ -211,6 +212,9 @@ _TIME = Rule("a number of steps >= 0", lambda x: np.isfinite(x) & (x >= 0), whol
 
 Number = float | jax.Array | np.ndarray
 """A Python number, or an array of numbers."""
+
+RateFunction = Callable[[Any], ArrayLike]
+"""A function from the step to a rate: a schedule, or one that becomes a schedule."""
 
 Vector = Sequence[Number] | np.ndarray | jax.Array
 """Several numbers."""
@@ -272,7 +276,7 @@ DEEPEST = 100
 """How many brackets lie in each other in a text at most; Python's own parser stops at 200."""
 
 
-def keep(value: Any) -> Any:
+def keep(value: object) -> object:
     """What a schedule keeps where no rule says it: what its text and its JSON can give back.
 
     Lists become tuples. NumPy's scalars, enumerations and other subclasses become the number or
@@ -290,7 +294,7 @@ def keep(value: Any) -> Any:
     return value
 
 
-def _kept(value: Any) -> Any:
+def _kept(value: object) -> object:
     value = as_plain(value)
     if isinstance(value, list | tuple):
         return _kept_sequence(value)
@@ -311,7 +315,7 @@ def _kept(value: Any) -> Any:
     return value
 
 
-def _kept_sequence(values: Sequence[Any]) -> tuple[Any, ...]:
+def _kept_sequence(values: Sequence[object]) -> tuple[object, ...]:
     if {type(value) for value in values} <= {int, float} and _FINITE.holds_for(values):
         return tuple(values)
     kept = tuple(map(_kept, values))
@@ -320,7 +324,7 @@ def _kept_sequence(values: Sequence[Any]) -> tuple[Any, ...]:
     return kept
 
 
-def depth(value: Any) -> int:
+def depth(value: object) -> int:
     """How many brackets lie in each other in the text of a value."""
     if isinstance(value, tuple):
         return 1 + max(map(depth, value), default=0)
@@ -328,7 +332,7 @@ def depth(value: Any) -> int:
     return 1 + max(map(depth, inside.values()), default=0) if inside else 0
 
 
-def is_static(value: Any) -> bool:
+def is_static(value: object) -> bool:
     """Whether ``value`` is a constant of a compiled program: a word, None, a foreign function."""
     if isinstance(value, tuple) and value:
         return all(map(is_static, value))
@@ -343,11 +347,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-Gate = Callable[[Any], Any]
+Gate = Callable[[object], object]
 """Turns a given value into the one that is kept, or raises what follows "`field` "."""
 
 
-def gate(hint: Any, otherwise: Gate) -> Gate:
+def gate(hint: object, otherwise: Gate) -> Gate:
     """The gate that an annotation describes.
 
     Args:
@@ -371,14 +375,14 @@ def gate(hint: Any, otherwise: Gate) -> Gate:
     return rule.accept if number else lambda value: otherwise(rule.accept(value))
 
 
-def _one_of(words: tuple[str, ...], value: Any) -> str:
+def _one_of(words: tuple[str, ...], value: object) -> str:
     value = as_plain(value)
     if not (isinstance(value, str) and value in words):
         raise ValueError(f"must be {' or '.join(map(repr, words))}, got {show(value)}")
     return value
 
 
-def _true_or_false(value: Any) -> bool:
+def _true_or_false(value: object) -> bool:
     value = as_plain(value)
     if not isinstance(value, bool):
         raise TypeError(f"must be True or False, got {show(value)} ({type(value).__name__})")
@@ -398,7 +402,7 @@ class Parameters:
         signature: names and defaults without annotations, as ``help`` prints them.
     """
 
-    def __init__(self, function: Callable[..., Any], skip: int = 0, otherwise: Gate = as_plain):
+    def __init__(self, function: Callable[..., object], skip: int = 0, otherwise: Gate = as_plain):
         named = list(inspect.signature(function, eval_str=True).parameters.values())[skip:]
         bare = [parameter.replace(annotation=parameter.empty) for parameter in named]
         self.function = function.__name__
@@ -406,7 +410,7 @@ class Parameters:
         self.signature = inspect.Signature(bare)
         self._gates = {name: gate(hint, otherwise) for name, hint in self.hints.items()}
 
-    def bind(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def bind(self, *args: object, **kwargs: object) -> dict[str, Any]:
         """What is kept of all hyperparameters, defaults included, by name."""
         for name in kwargs.keys() - self.hints.keys():
             near = difflib.get_close_matches(name, self.hints, n=1)
@@ -419,7 +423,7 @@ class Parameters:
         bound.apply_defaults()
         return {name: self._keep(name, value) for name, value in bound.arguments.items()}
 
-    def _keep(self, name: str, value: Any) -> Any:
+    def _keep(self, name: str, value: object) -> object:
         try:
             return self._gates[name](value)
         except (TypeError, ValueError) as error:

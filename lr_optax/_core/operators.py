@@ -4,20 +4,15 @@ What an operator makes is a combinator, which stands in a room above this one. T
 place that reaches up: by name, through the package's face, when an operator is used.
 """
 
-from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Never, cast
+from typing import TYPE_CHECKING, Never, cast
 
-import numpy as np
-from jax import Array
-from jax.typing import ArrayLike
-
-from lr_optax._core.hyperparameters import as_plain, exceeds, is_leaf
+from lr_optax._core.hyperparameters import Number, RateFunction, as_plain, exceeds, is_leaf
 
 if TYPE_CHECKING:
     from lr_optax._core.schedule import Schedule
 
-Operand = float | Array | np.ndarray | Callable[[Any], ArrayLike]
+Operand = Number | RateFunction
 """What a schedule can be added to or multiplied with."""
 
 
@@ -33,7 +28,7 @@ class Operators:
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: float | Array | np.ndarray) -> "Schedule":
+    def __truediv__(self, other: Number) -> "Schedule":
         if callable(other):
             return self._refuse()
         return self * (1 / other) if _is_factor(other) else NotImplemented
@@ -69,7 +64,7 @@ class Operators:
     __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _refuse
 
 
-def _make(name: str, *args: Any, **kwargs: Any) -> "Schedule":
+def _make(name: str, *args: object, **kwargs: object) -> "Schedule":
     return getattr(import_module("lr_optax"), name)(*args, **kwargs)
 
 

@@ -34,6 +34,9 @@ from lr_optax._core.powers import finite
 P = ParamSpec("P")
 REGISTRY: dict[str, "Kind"] = {}
 
+Structure = tuple["Kind", tuple[str, ...], tuple[tuple[str, object], ...]]
+"""What a schedule is without its leaves: its kind, their names, the static hyperparameters."""
+
 
 @final
 class Schedule(Operators):
@@ -104,7 +107,7 @@ class Schedule(Operators):
         """All hyperparameters by name, defaults included."""
         return dict(self._values)
 
-    def replace(self, **changes: Any) -> "Schedule":
+    def replace(self, **changes: object) -> "Schedule":
         """A copy with some hyperparameters changed, checked like the original.
 
         Raises:
@@ -112,7 +115,7 @@ class Schedule(Operators):
         """
         return self._kind.make(**{**self._values, **changes})
 
-    def __array__(self, dtype: DTypeLike | None = None, copy: Any = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: object = None) -> np.ndarray:
         if np.dtype(dtype).hasobject:
             array = np.empty((), object)
             array[()] = self
@@ -129,7 +132,7 @@ class Schedule(Operators):
         has = "" if name.startswith("_") else f"; {self.name} has {', '.join(self._values)}"
         raise AttributeError(f"a schedule has no attribute {name!r}{has}")
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a schedule cannot be changed; use s.replace({name}=...)")
 
     def __delattr__(self, name: str) -> None:
@@ -149,7 +152,7 @@ class Schedule(Operators):
     def __hash__(self) -> int:
         return hash((self.name, tuple(map(_hashable, self._values.values()))))
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return _restore, (self._kind.factory, dict(self._values), self._static)
 
 
@@ -214,7 +217,7 @@ class Kind:
     def __repr__(self) -> str:
         return self.name  # JAX shows it where two schedules differ in kind
 
-    def make(self, *args: Any, **kwargs: Any) -> Schedule:
+    def make(self, *args: object, **kwargs: object) -> Schedule:
         """A schedule of this kind, its known hyperparameters checked."""
         values = self.parameters.bind(*args, **kwargs)
         if self._check is not None:
@@ -224,11 +227,11 @@ class Kind:
                 raise ValueError(f"{self.called}: {error}") from None
         return Schedule(self, values, frozenset(n for n, v in values.items() if is_static(v)))
 
-    def present(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def present(self, values: Mapping[str, object]) -> dict[str, object]:
         """What the formula gets to see: real values as floats, lengths in the type of a step."""
         return {n: _as_real(v) if n in self._real else as_length(v) for n, v in values.items()}
 
-    def arguments(self, values: Mapping[str, Any]) -> Iterator[str]:
+    def arguments(self, values: Mapping[str, object]) -> Iterator[str]:
         """The arguments of the call that makes a schedule, as text, without those at default.
 
         Only the first is written without its name, however many may be given so.
@@ -243,7 +246,7 @@ def _make_factory(kind: Kind) -> Callable[..., Schedule]:
     """The function that users call; it has the formula's name and docstring."""
 
     @functools.wraps(kind.formula)
-    def factory(*args: Any, **kwargs: Any) -> Schedule:
+    def factory(*args: object, **kwargs: object) -> Schedule:
         return kind.make(*args, **kwargs)
 
     factory.kind = kind  # type: ignore[attr-defined]
@@ -277,7 +280,7 @@ def schedule(
 
 
 def schedule(
-    formula: Any = None,
+    formula: Callable[..., ArrayLike] | None = None,
     *,
     check: CrossRule | None = None,
     name: str | None = None,
@@ -335,7 +338,7 @@ def _register(kind: Kind) -> Callable[..., Schedule]:
     return kind.factory
 
 
-def _is_again(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
+def _is_again(old: Callable[..., object], new: Callable[..., object]) -> bool:
     """Whether a formula is defined again: in a notebook, or by a script that is imported as well.
 
     Two local functions of one name are two formulas: one's text would be read as the other.
@@ -372,14 +375,14 @@ def _same(a: Any, b: Any) -> bool:
     return is_array(a) and is_array(b) and a.dtype == b.dtype and np.array_equal(a, b)
 
 
-def _hashable(value: Any) -> Any:
+def _hashable(value: object) -> object:
     """What a hyperparameter is hashed by: an array by its shape and type alone."""
     if isinstance(value, tuple):
         return tuple(map(_hashable, value))
     return (value.shape, str(value.dtype)) if is_array(value) else value
 
 
-def _to_text(value: Any) -> str:
+def _to_text(value: object) -> str:
     """A hyperparameter as ``repr`` writes it and :func:`lr_optax.parse` reads it."""
     if isinstance(value, tuple):
         return f"({', '.join(map(_to_text, value))}{',' * (len(value) == 1)})"
@@ -400,20 +403,22 @@ def _restore(factory: Any, values: Mapping[str, Any], static: frozenset[str]) ->
     return Schedule(factory.kind, values, static)
 
 
-def _flatten(s: Schedule) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+def _flatten(s: Schedule) -> tuple[tuple[object, ...], Structure]:
     names = tuple(n for n in s._values if n not in s._static)
     static = tuple((n, s._values[n]) for n in s._values if n in s._static)
     return tuple(s._values[n] for n in names), (s._kind, names, static)
 
 
-def _flatten_with_keys(s: Schedule) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+def _flatten_with_keys(
+    s: Schedule,
+) -> tuple[tuple[tuple[object, object], ...], Structure]:
     children, (kind, names, static) = _flatten(s)
     keyed = tuple((GetAttrKey(n), child) for n, child in zip(names, children, strict=True))
     return keyed, (kind, names, static)
 
 
-def _unflatten(aux: tuple[Any, ...], children: Iterable[Any]) -> Schedule:
-    kind, names, static = aux
+def _unflatten(structure: Structure, children: Iterable[object]) -> Schedule:
+    kind, names, static = structure
     unordered = {**dict(static), **dict(zip(names, children, strict=True))}
     values = {name: unordered[name] for name in kind.parameters.hints}
     return Schedule(kind, values, frozenset(name for name, _ in static))
@@ -422,13 +427,13 @@ def _unflatten(aux: tuple[Any, ...], children: Iterable[Any]) -> Schedule:
 jax.tree_util.register_pytree_with_keys(Schedule, _flatten_with_keys, _unflatten, _flatten)
 
 
-def _is_real(hint: Any) -> bool:
+def _is_real(hint: object) -> bool:
     return any(
         (isinstance(part, Rule) and not part.whole) or _is_real(part) for part in get_args(hint)
     )
 
 
-def _as_real(value: Any) -> Any:
+def _as_real(value: object) -> object:
     if is_array(value):
         return as_float(value)
     # As an integer it could be too large for JAX.

@@ -30,6 +30,7 @@ from lr_optax._core.hyperparameters import (
     Period,
     Positive,
     Rate,
+    RateFunction,
     Real,
     Steps,
     must_not_exceed,
@@ -45,11 +46,11 @@ PER_STEP = "given step by step"
 class StepFunction:
     """An annotation: a function of a step whose value is not known when it is compiled."""
 
-    def accept(self, value: Any) -> Callable[[Any], ArrayLike]:
+    def accept(self, value: object) -> RateFunction:
         """See :class:`lr_optax._core.hyperparameters.Accepts`."""
         if not callable(value):
             raise TypeError(f"must be a function of the step, got {value!r}")
-        function = cast(Callable[[Any], ArrayLike], value)
+        function = cast(RateFunction, value)
         try:
             jax.eval_shape(lambda step: as_float(function(step)), as_step(0))
         except jax.errors.JAXTypeError as error:
@@ -75,7 +76,7 @@ def _culprit(error: Exception) -> str | None:
 
 @core.schedule
 def from_function(
-    step: Array, function: Annotated[Callable[[Any], ArrayLike], StepFunction(), PER_STEP]
+    step: Array, function: Annotated[RateFunction, StepFunction(), PER_STEP]
 ) -> ArrayLike:
     """Any other function of the step, such as a schedule of Optax: ``function(step)``.
 
@@ -104,7 +105,7 @@ class AsSchedule:
 
     words = "a schedule or a function of the step"
 
-    def accept(self, value: Any) -> core.Schedule:
+    def accept(self, value: object) -> core.Schedule:
         """See :class:`lr_optax._core.hyperparameters.Accepts`."""
         if isinstance(value, core.Schedule):
             return value
@@ -119,7 +120,7 @@ class AsSchedule:
 class AsSchedules:
     """An annotation: one or more schedules."""
 
-    def accept(self, value: Any) -> tuple[core.Schedule, ...]:
+    def accept(self, value: object) -> tuple[core.Schedule, ...]:
         """See :class:`lr_optax._core.hyperparameters.Accepts`."""
         if not isinstance(value, Sequence) or isinstance(value, str) or not value:
             raise TypeError(f"must be a sequence of one or more schedules, got {value!r}")
@@ -129,18 +130,18 @@ class AsSchedules:
 class IsFunction:
     """An annotation: something that can be called."""
 
-    def accept(self, value: Any) -> Any:
+    def accept(self, value: object) -> Callable[..., object]:
         """See :class:`lr_optax._core.hyperparameters.Accepts`."""
         if not callable(value):
             raise TypeError(f"must be a function, got {show(value)} ({type(value).__name__})")
         return value
 
 
-Inner = Annotated[Callable[[Any], ArrayLike], AsSchedule()]
+Inner = Annotated[RateFunction, AsSchedule()]
 """A schedule inside another, or any function of the step."""
 
 
-Inners = Annotated[Sequence[Callable[[Any], ArrayLike]], AsSchedules()]
+Inners = Annotated[Sequence[RateFunction], AsSchedules()]
 """Several schedules inside another."""
 
 
