@@ -1,14 +1,8 @@
-"""Step arithmetic that stays exact when XLA compiles it.
+"""Powers that are accurate however large the exponent is.
 
-XLA turns ``step / T`` with a constant ``T`` into a product with the rounded reciprocal and fuses
-``1 - x * c`` into one operation. Both move the end of a phase by a rounding error: a staircase
-drops a step late, a decay ends at 1e-11 or below zero. So everything here subtracts and divides
-whole steps as integers, casts to float once, and names the ends of a phase instead of computing
-them.
-
-A length is a Python number, known when the program is built, or an array or tracer, which is never
-checked: lengths below one step then count as one step where a cycle needs one, and as "over at
-once" where a phase has to end.
+A float32 has 24 binary places, and a step up to 31: a product of the two has lost the digits that
+decide. So exponents that are known when the program is built are taken in double precision, and
+multiplied with the step in integers.
 """
 
 import math
@@ -46,6 +40,7 @@ def exponential(rate: ArrayLike, n: Array, d: ArrayLike = 1) -> Array:
 
 def _exp(exponent: Array) -> Array:
     """``exp``, level where it is so large that its slope, up to 2³¹ times it, would overflow."""
+    # 2³² leaves room for that slope, whatever the step.
     return jnp.exp(jnp.minimum(exponent, math.log(_largest()) - 32 * math.log(2)))
 
 

@@ -74,7 +74,8 @@ def rex(x: Progress) -> Progress:
 def tanh(x: Progress, lower: ArrayLike, upper: ArrayLike) -> Progress:
     """The part of a falling tanh from ``lower`` < 0 to ``upper`` > 0, stretched to end at 0."""
     lower, upper = as_float(lower), as_float(upper)
-    # Of hardly any width a tanh is a line, but for a share of the width's square.
+    # A tanh this narrow is a line, to within a share of the width's square: 1e-8, below what a
+    # float32 can show.
     bent = upper - lower > 1e-4
     lower, upper = jnp.where(bent, lower, -1), jnp.where(bent, upper, 1)
     at, width = lower * x.left + upper * x.gone, upper - lower
@@ -92,13 +93,13 @@ def hyperbolic(x: Progress, share: ArrayLike) -> Progress:
 
     With f(x) = √((1 − x)(1 + x)) taken at the end of the share, 1 − f(0) + f(x).
     """
-    rest = 1 - as_float(share)
-    whole = share * (share + 2 * rest)
-    height = safe_sqrt((share * x.left) * (share * x.left + 2 * rest))
-    top = jnp.sqrt(jnp.where(whole > 0, whole, 1))
+    beyond = 1 - as_float(share)
+    square = share * (share + 2 * beyond)
+    height = safe_sqrt((share * x.left) * (share * x.left + 2 * beyond))
+    top = jnp.sqrt(jnp.where(square > 0, square, 1))
     reached = as_float(share) * x.gone
     drop = reached * (2 - reached) / (top + height)
-    return Progress(jnp.where(x.gone > 0, rest**2 / (1 + top) + height, 1), drop)
+    return Progress(jnp.where(x.gone > 0, beyond**2 / (1 + top) + height, 1), drop)
 
 
 def power(x: Progress, exponent: ArrayLike) -> Progress:
@@ -123,12 +124,12 @@ def raised(base: Array, exponent: ArrayLike) -> Array:
     """
     if not is_number(exponent) or not 0 < exponent < 16:
         return base**exponent
-    whole, quarters = divmod(round(4 * exponent), 4)
-    rest = exponent - (whole + quarters / 4)
+    products, quarters = divmod(round(4 * exponent), 4)
+    remainder = exponent - (products + quarters / 4)
     root = jnp.sqrt(base)
     factors = {0: 1.0, 1: jnp.sqrt(root), 2: root, 3: root * jnp.sqrt(root)}
-    power = base**whole * factors[quarters]
-    return power * jnp.exp(rest * jnp.log(base)) if rest else power
+    power = base**products * factors[quarters]
+    return power * jnp.exp(remainder * jnp.log(base)) if remainder else power
 
 
 def delayed(x: Progress, exponent: ArrayLike) -> Progress:

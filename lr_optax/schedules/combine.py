@@ -47,7 +47,7 @@ class StepFunction:
     """An annotation: a function of a step whose value is not known when it is compiled."""
 
     def accept(self, value: object) -> RateFunction:
-        """See :class:`lr_optax._core.hyperparameters.Accepts`."""
+        """The function, which is tried once without a value."""
         if not callable(value):
             raise TypeError(f"must be a function of the step, got {value!r}")
         function = cast(RateFunction, value)
@@ -106,7 +106,7 @@ class AsSchedule:
     words = "a schedule or a function of the step"
 
     def accept(self, value: object) -> core.Schedule:
-        """See :class:`lr_optax._core.hyperparameters.Accepts`."""
+        """A schedule as it is, a function as a :func:`from_function`."""
         if isinstance(value, core.Schedule):
             return value
         if callable(value):
@@ -121,7 +121,7 @@ class AsSchedules:
     """An annotation: one or more schedules."""
 
     def accept(self, value: object) -> tuple[core.Schedule, ...]:
-        """See :class:`lr_optax._core.hyperparameters.Accepts`."""
+        """Each as a schedule."""
         if not isinstance(value, Sequence) or isinstance(value, str) or not value:
             raise TypeError(f"must be a sequence of one or more schedules, got {value!r}")
         return tuple(AsSchedule().accept(item) for item in value)
@@ -131,7 +131,7 @@ class IsFunction:
     """An annotation: something that can be called."""
 
     def accept(self, value: object) -> Callable[..., object]:
-        """See :class:`lr_optax._core.hyperparameters.Accepts`."""
+        """The function as it is."""
         if not callable(value):
             raise TypeError(f"must be a function, got {show(value)} ({type(value).__name__})")
         return value
@@ -462,7 +462,7 @@ def _stretched(value: Any, hint: Any, factor: float) -> Any:
         return value
     least = 1 if hint in (Period, Optional[Period]) else None  # noqa: UP045
     if is_number(value):
-        # 30 * 0.7 is a hair below 21.
+        # 30 * 0.7 is a hair below 21, which nine decimals are not.
         stretched = math.floor(round(value * factor, 9))
         return stretched if least is None else max(stretched, least)
     return jnp.floor(as_float(value) * factor + 1e-6).astype(int).clip(least)

@@ -192,6 +192,7 @@ def growing_cycles(
 _LAST_STEP = 2**31 - 1
 
 
+# The length of the table at most; with more cycles than that the series is solved.
 _MOST_CYCLES = 2**14
 
 
@@ -579,8 +580,8 @@ def chebyshev(
         arXiv:2103.01338.
     """
     size = jnp.asarray(doublings).astype(jnp.uint32)
-    place, total = as_float(_fractal(step, size)), jnp.ldexp(as_float(1), size.astype(jnp.int32))
-    left, gone = (total - place - 0.5) / total, (place + 0.5) / total
+    order, total = as_float(_fractal(step, size)), jnp.ldexp(as_float(1), size.astype(jnp.int32))
+    left, gone = (total - order - 0.5) / total, (order + 0.5) / total
     curvature = as_float(blend(shapes.cosine(Progress(left, gone)), min_curvature, max_curvature))
     return jnp.where(curvature > 0, 1 / jnp.where(curvature > 0, curvature, 1), 0)
 
