@@ -434,7 +434,6 @@ def _is_real(hint: object) -> bool:
 
 
 def _as_real(value: object) -> object:
-    if is_array(value):
-        return as_float(value)
-    # As an integer it could be too large for JAX.
-    return float(value) if isinstance(value, int) else value
+    if isinstance(value, int | float):
+        return float(value)  # as an integer it could be too large for JAX
+    return as_float(value) if is_array(value) else value
