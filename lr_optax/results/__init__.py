@@ -1,0 +1,1 @@
+"""What a tool answers with: a result that prints, plots and saves itself."""

@@ -1,0 +1,301 @@
+"""Results as one page for a browser: no network, pictures to hover, zoom and toggle."""
+
+from __future__ import annotations
+
+
+import html
+import platform
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
+from typing import Any, NamedTuple
+import jax
+import numpy as np
+from lr_optax.results.panels import Curve, Panel, Span, same_x, short
+
+
+_PACKAGES = ("lr_optax", "jax", "optax", "flax", "numpy", "scipy", "scikit-learn")
+
+_POINTS = 2000  # of a curve
+
+_UNIT, _LEGEND = 200, 8  # pixels: of a height of 1, of a name in the legend
+
+_WIDE = 38  # characters, that a narrow screen has room for
+
+_FORMS: dict[str, dict[str, Any]] = {
+    "line": {"mode": "lines"},
+    "dashes": {"mode": "lines", "line_dash": "dash"},
+    "steps": {"mode": "lines", "line_shape": "hv"},
+    "dots": {"mode": "markers", "marker_size": 5, "marker_opacity": 0.6},
+    "discs": {"mode": "markers", "marker_size": 9},
+    "bars": {
+        "mode": "markers",
+        "marker_size": 16,
+        "marker_symbol": "line-ns",
+        "marker_line_width": 3,
+    },
+}
+
+
+# Whatever the page holds, a browser loads nothing from anywhere for it.
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline';\
+ style-src 'unsafe-inline'; img-src data: blob:">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+body {{ font: 16px/1.5 sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
+  overflow-wrap: break-word }}
+h1 {{ line-height: 1.2 }}
+.wide {{ overflow-x: auto }}
+table {{ border-collapse: collapse; font-size: 0.9rem }}
+th, td {{ text-align: left; padding: 0.2rem 1.2rem 0.2rem 0; border-bottom: 1px solid #8884 }}
+td {{ font-variant-numeric: tabular-nums; white-space: nowrap }}
+td:first-child {{ white-space: normal; min-width: 8rem }}
+pre {{ background: #8882; padding: 0.8rem; white-space: pre-wrap; max-height: 16rem;
+  overflow-y: auto }}
+@media (prefers-color-scheme: dark) {{
+  .main-svg {{ background: none !important; filter: invert(1) hue-rotate(180deg) }}
+}}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+{sections}
+<h2>What was run</h2>
+{command}
+<div class="wide"><table>{facts}</table></div>
+</body>
+</html>
+"""
+
+
+
+class Section(NamedTuple):
+    """A part of a page.
+
+    Attributes:
+        heading: of it; empty for none.
+        body: what stands below it, as HTML.
+        panels: of the picture below that; empty for none.
+    """
+
+    heading: str
+    body: str = ""
+    panels: Sequence[Panel] = ()
+
+
+
+def plotly() -> Any:
+    """Plotly's figures with several panels.
+
+    Raises:
+        ModuleNotFoundError: it is not installed.
+    """
+    try:
+        from plotly import subplots
+    except ModuleNotFoundError as error:
+        error.add_note('The report needs Plotly: pip install "lr_optax[report]"')
+        raise
+    return subplots
+
+
+
+def code(text: str) -> str:
+    """A text as it is, in HTML."""
+    return f"<pre>{html.escape(text)}</pre>"
+
+
+
+def page(title: str, sections: Iterable[Section], command: str) -> str:
+    """One HTML file that needs nothing else.
+
+    Args:
+        title: what it says, in one line.
+        sections: what it shows, from top to bottom.
+        command: what reproduces it.
+
+    Raises:
+        ModuleNotFoundError: Plotly is not installed.
+    """
+    facts = "".join(
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
+        for name, value in _facts().items()
+    )
+    parts, library = [], True
+    for section in sections:
+        parts.append(f"<h2>{html.escape(section.heading)}</h2>" if section.heading else "")
+        parts.append(section.body)
+        if section.panels:
+            parts.append(_embedded(section.panels, library=library))
+            library = False
+    return _PAGE.format(
+        title=html.escape(title),
+        sections="\n".join(filter(None, parts)),
+        command=code(command),
+        facts=facts,
+    )
+
+
+
+def _facts() -> Mapping[str, str]:
+    installed = {}
+    for name in _PACKAGES:
+        try:
+            installed[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    device = jax.devices()[0]
+    return installed | {
+        "Python": platform.python_version(),
+        "device": f"{jax.device_count()} × {device.device_kind}",
+        "system": platform.platform(),
+    }
+
+
+
+def _embedded(panels: Sequence[Panel], *, library: bool) -> str:
+    return _figure(panels).to_html(
+        full_html=False,
+        include_plotlyjs=library,
+        config={"displaylogo": False, "responsive": True},
+    )
+
+
+
+def _figure(panels: Sequence[Panel]) -> Any:
+    """Panels from top to bottom, with one legend."""
+    one_axis = same_x(panels)
+    heights = [_UNIT * panel.height + sum(map(_row_height, panel.rows)) for panel in panels]
+    names = {mark.name for panel in panels for mark in (*panel.curves, *panel.spans) if mark.name}
+    gap = 20 if one_axis else 70
+    inner = sum(heights) + gap * (len(panels) - 1)
+    figure = plotly().make_subplots(
+        rows=len(panels),
+        shared_xaxes=one_axis,
+        row_heights=heights,
+        vertical_spacing=gap / inner,
+    )
+    told: set[str] = set()
+    for row, panel in enumerate(panels, start=1):
+        for curve in panel.curves:
+            _add_curve(figure, row, curve, told)
+        for span in panel.spans:
+            _add_span(figure, row, span)
+        bottom = row == len(panels) or not one_axis
+        figure.update_xaxes(
+            title=_lines(panel.x) if bottom else None,
+            type="log" if "x" in panel.log else "linear",
+            dtick=1 if "x" in panel.log and _decades(panel) > 2.5 else None,
+            row=row,
+            col=1,
+        )
+        figure.update_yaxes(title=_lines(panel.y), row=row, col=1, **_heights(panel))
+        for place, name in enumerate(panel.rows):  # within the panel, however narrow it is
+            figure.add_annotation(
+                x=0, xref="x domain", y=place, text=_lines(short(name, 2 * _WIDE)), showarrow=False,
+                xanchor="left", yanchor="bottom", font_size=11, align="left",
+                bgcolor="rgba(255,255,255,0.7)", borderpad=0, row=row, col=1,
+            )  # fmt: skip
+    for axes in (figure.update_xaxes, figure.update_yaxes):
+        axes(showgrid=True, automargin=True, tickformat=".6~g", hoverformat=".5~g")
+    return figure.update_layout(
+        template="simple_white",
+        height=inner + 80 + _LEGEND * len(names),
+        margin={"t": 20, "r": 20, "l": 50, "b": 50},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        legend={"orientation": "h", "y": 1, "yanchor": "bottom"},
+    )
+
+
+
+def _add_curve(figure: Any, row: int, curve: Curve, told: set[str]) -> None:
+    x, y = np.asarray(curve.x, np.float64), np.asarray(curve.y, np.float64)
+    some = np.unique(np.linspace(0, len(x) - 1, min(len(x), _POINTS)).astype(int))
+    shared: dict[str, Any] = {
+        "legendgroup": curve.name,
+        "visible": True if curve.shown else "legendonly",
+        "row": row,
+        "col": 1,
+    }
+    if curve.band:
+        low, high = (_finite(end)[some] for end in curve.band)
+        figure.add_scatter(
+            x=np.concatenate([x[some], x[some][::-1]]),
+            y=np.concatenate([low, high[::-1]]),
+            fill="toself",
+            fillcolor=curve.color,
+            opacity=0.2,
+            mode="none",
+            hoverinfo="skip",
+            showlegend=False,
+            **shared,
+        )
+    figure.add_scatter(
+        x=x[some],
+        y=_finite(y)[some],
+        name=html.escape(short(curve.name)),
+        showlegend=bool(curve.name) and curve.name not in told,
+        text=curve.says,
+        line_color=curve.color,
+        marker_color=curve.color,
+        **_FORMS[curve.form],
+        **shared,
+    )
+    told.add(curve.name)
+
+
+
+def _add_span(figure: Any, row: int, span: Span) -> None:
+    shared = {"row": row, "col": 1, "name": html.escape(span.name), "showlegend": True}
+    if span.low == span.high:
+        line = {"color": span.color, "dash": "dash", "width": 1.5}
+        figure.add_vline(span.low, line=line, opacity=1, **shared)
+    else:
+        look = {"fillcolor": span.color, "opacity": 0.15, "line_width": 0}
+        figure.add_vrect(span.low, span.high, **look, **shared)
+
+
+
+def _heights(panel: Panel) -> dict[str, Any]:
+    """What the y axis of a panel says and shows."""
+    if panel.rows:
+        return {
+            "range": [len(panel.rows) - 0.5, -1],
+            "tickvals": [*range(len(panel.rows))],
+            "showticklabels": False,
+        }
+    if "y" in panel.log:
+        ends = [None if end is None else float(np.log10(end)) for end in panel.limits or ()]
+        return {"type": "log", "range": ends or None}
+    if panel.limits == (0, None):
+        return {"rangemode": "tozero"}
+    return {"range": panel.limits}
+
+
+
+def _lines(text: str) -> str:
+    return "<br>".join(map(html.escape, textwrap.wrap(text, _WIDE)))
+
+
+
+def _row_height(name: str) -> int:
+    return 34 if len(name) <= _WIDE else 46
+
+
+
+def _decades(panel: Panel) -> float:
+    x = np.concatenate([_finite(curve.x) for curve in panel.curves])
+    x = x[x > 0]
+    return float(np.log10(x.max() / x.min())) if len(x) else 0.0
+
+
+
+def _finite(values: Any) -> np.ndarray:
+    values = np.asarray(values, np.float64)
+    return np.where(np.isfinite(values), values, np.nan)

@@ -1,0 +1,133 @@
+"""Pictures as data: said once, drawn by matplotlib into files and by Plotly into pages."""
+
+from __future__ import annotations
+
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from lr_optax.results.sampling import ScheduleLike, points
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+
+PALETTE = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf")
+
+
+GREY = "#999999"
+
+
+
+
+class Curve(NamedTuple):
+    """A line or dots; what is no number is a gap.
+
+    Attributes:
+        x: where.
+        y: the heights there.
+        name: in the legend; curves of one name are toggled together. Empty for no place there.
+        color: as in CSS.
+        form: of the line, or of the dots.
+        band: the lower and upper end of what is shaded around it.
+        says: a text for each point, where a pointer rests on it.
+        shown: whether it is before anything is toggled.
+    """
+
+    x: Any
+    y: Any
+    name: str = ""
+    color: str = PALETTE[0]
+    form: Literal["line", "dashes", "steps", "dots", "discs", "bars"] = "line"
+    band: tuple[Any, Any] | None = None
+    says: Sequence[str] | None = None
+    shown: bool = True
+
+
+
+
+class Span(NamedTuple):
+    """A part of the x axis from bottom to top; a dashed line where it has no width."""
+
+    low: float
+    high: float
+    name: str
+    color: str
+
+
+
+
+class Panel(NamedTuple):
+    """One pair of axes. In a picture panels with the same ``x`` share it, as do those of ``y``.
+
+    Attributes:
+        x: what the axis means.
+        y: the same.
+        curves: what is on it.
+        spans: what is marked.
+        log: the logarithmic axes: "", "x", "y" or "xy".
+        limits: of the y axis; None for what shows everything, None inside for a free end.
+        rows: names for the heights 0, 1, ..., from top to bottom, instead of numbers.
+        height: beside the other panels'; on a page 1 is some 200 pixels.
+    """
+
+    x: str
+    y: str
+    curves: tuple[Curve, ...]
+    spans: tuple[Span, ...] = ()
+    log: Literal["", "x", "y", "xy"] = ""
+    limits: tuple[float | None, float | None] | None = None
+    rows: tuple[str, ...] = ()
+    height: float = 2
+
+
+
+
+def rates(schedule: ScheduleLike, total_steps: int, name: str = "", color: str = GREY) -> Curve:
+    """The rates of a run as a curve."""
+    return Curve(*points(schedule, total_steps), name, color)
+
+
+
+
+def ranked(
+    x: str, names: tuple[str, ...], values: Any, spreads: Any, colors: Sequence[str]
+) -> Panel:
+    """A panel of values with their spreads, one in each row.
+
+    Args:
+        x: what the values are.
+        names: of the rows, from top to bottom.
+        values: of each row.
+        spreads: half the width of its interval.
+        colors: of each row.
+    """
+    curves = []
+    for y, (value, spread, color) in enumerate(zip(values, spreads, colors, strict=True)):
+        curves.append(Curve([value - spread, value + spread], [y, y], color=color))
+        said = f"{value:.5g} ± {spread:.2g}"
+        curves.append(Curve([value], [y], color=color, form="discs", says=[said]))
+    return Panel(x, "", tuple(curves), rows=names, height=0.5)
+
+
+
+
+def color(place: int) -> str:
+    """A colour of its own for each of a few."""
+    return PALETTE[place % len(PALETTE)]
+
+
+
+
+def same_x(panels: Iterable[Panel]) -> bool:
+    """Whether panels share their x axis."""
+    return len({panel.x for panel in panels}) == 1
+
+
+
+
+def short(text: str, width: int = 34) -> str:
+    """A text, cut in its middle if it is long."""
+    half = width // 2
+    return text if len(text) <= width else f"{text[: width - half - 1]}…{text[-half:]}"
