@@ -116,7 +116,7 @@ LAYERS = [
     {"results"},
     {"inspection"},
     {"foresight"},
-    {"demo"},
+    {"tasks"},
     {"cli"},
 ]
 
