@@ -139,7 +139,7 @@ class Comparison(Result):
     @property
     def size(self) -> tuple[float, float]:
         """Width and height of the picture in inches: made to be read at 830 pixels across."""
-        return 8.3, 6 + 0.3 * len(self.names)
+        return 8.3, 5 + 0.32 * len(self.names)
 
     def files(self) -> dict[str, str]:
         """The table, every run, and the curves of the best peaks, as CSV files by name."""
@@ -211,8 +211,9 @@ def comparison_legend(result: Comparison) -> tuple[str, ...]:
 def comparison_notes(result: Comparison) -> tuple[str, ...]:
     """What limits the comparison."""
     notes = []
-    unsure = [row.strategy for row in result.rows if _color(row) == GRAY]
-    if unsure and not math.isnan(result.rows[0].gain.low):
+    unsure = [row.strategy for row in result.rows if row.gain.low <= 0 <= row.gain.high]
+    unsure = [name for name in unsure if name != "constant"]
+    if unsure:
         notes.append(f"not significantly different from the constant rate: {', '.join(unsure)}")
     lost = [row.strategy for row in result.rows if not math.isfinite(row.loss.middle)]
     if lost:
@@ -264,24 +265,22 @@ def ranking_panel(result: Comparison) -> Panel:
     losses = dict(zip(result.names, result.at_best(result.final), strict=True))
     curves, markers = [], []
     for y, row in enumerate(result.rows):
-        color, gain = _color(row), f"peak {row.peak:g}, gain {_gain(row)}"
+        name, color = _verdict(row)
+        gain = f"peak {row.peak:g}, gain {_gain(row)}"
         seeds = losses[row.strategy]
         texts = [f"{loss:.4f}, seed {i}<br>{gain}" for i, loss in enumerate(seeds)]
         middle, low, high = row.loss
         curves += [
             Curve([low, high], [y, y], color=color),
             Curve(seeds, np.full(len(seeds), y), color=color, form="dots", texts=texts),
-            Curve([middle], [y], color=color, form="bars", texts=[gain]),
+            Curve([middle], [y], name, color, "bars", texts=[gain]),
         ]
         if row.strategy == "constant" and np.isfinite(middle):
-            markers.append(Marker(middle, middle, "the constant rate", "black"))
+            markers.append(Marker(middle, middle, "the constant rate", color))
     rows = tuple(f"{short(r.strategy, 30)} at {r.peak:g}: {_gain(r)}" for r in result.rows)
-    x = f"{result.labels[1]}: {result.final.shape[-1]} seeds, median and quartiles"
-    colors = "blue: better than the constant rate (95%), gray: no significant difference"
+    x = f"{result.labels[1]}: {len(seeds)} seeds, median, quartiles"
     log = "x" if result.has_logarithms else ""
-    # Narrower rows would overlap: a name of a row takes two lines.
-    height = 0.26 * len(rows)
-    return Panel(f"{x}; {colors}", "", tuple(curves), tuple(markers), log, rows=rows, height=height)
+    return Panel(x, "", tuple(curves), tuple(markers), log, rows=rows, height=0.25)
 
 
 def curve_panels(result: Comparison) -> tuple[Panel, Panel]:
@@ -300,15 +299,19 @@ def curve_panels(result: Comparison) -> tuple[Panel, Panel]:
     log = "y" if result.has_logarithms else ""
     return (
         Panel("step", "learning rate", tuple(rates), limits=(0, None), height=1),
-        Panel("step", f"{result.labels[0]} (median of seeds)", tuple(losses), log=log),
+        Panel("step", f"{result.labels[0]} (median of seeds)", tuple(losses), log=log, height=1.5),
     )
 
 
-def _color(row: Row) -> str:
-    """By whether the interval of a strategy's gain lies on one side of 0."""
+def _verdict(row: Row) -> tuple[str, str]:
+    """Words and a color, by whether the interval of the gain lies on one side of 0."""
     if row.strategy == "constant":
-        return "black"
-    return BETTER if row.gain.low > 0 else WORSE if row.gain.high < 0 else GRAY
+        return "", "black"
+    if row.gain.low > 0:
+        return "better than the constant rate (95%)", BETTER
+    if row.gain.high < 0:
+        return "worse than the constant rate (95%)", WORSE
+    return "no significant difference", GRAY
 
 
 def _gain(row: Row) -> str:

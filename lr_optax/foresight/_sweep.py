@@ -244,7 +244,7 @@ class Sweep(Result):
         few = "" if len(shown) == len(self.names) else f", best {len(shown)} of {len(self.names)}"
         words = f"{self.metric}: seeds and mean{few}"
         ranked = Panel(words, "", tuple(dots), tuple(spans), "x" if wide else "",
-                       rows=tuple(rows), height=0.12 * len(shown) + 0.3)  # fmt: skip
+                       rows=tuple(rows), height=0.3)  # fmt: skip
         if not self._histories:
             return (ranked,)
         said = f"{self.metric}: median and range of seeds"

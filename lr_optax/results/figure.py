@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,28 +14,35 @@ from lr_optax.results.panels import Curve, Marker, Panel, same_x, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 _FORMS = {"line": "-", "dashes": "--", "steps": "-", "dots": ".", "discs": "o", "bars": "|"}
 _SIZES = {"dots": 5, "discs": 7, "bars": 13}  # points: a bar is as tall as a row of small text
-_TITLE, _ROW = 84, 40  # characters in a line: what fits into 8 inches, and into half of them
+_ROW_HEIGHT = 0.12  # of a panel of height 1: two lines of small text, at 200 pixels for 1
+_TITLE, _ROW = 84, 32  # characters in a line: what fits into 8 inches, and into a quarter of them
 
 
 def draw(figure: Figure, panels: Sequence[Panel], title: str = "") -> None:
     """Draw panels on an empty figure."""
     if title:
         figure.suptitle(textwrap.fill(title, _TITLE), fontsize=12, fontweight="bold")
-    below, beside = same_x(panels), len({panel.y for panel in panels}) == 1
-    if below or not beside:
-        heights = [panel.height for panel in panels]
-        grid = figure.subplots(len(panels), 1, sharex=below, height_ratios=heights, squeeze=False)
-    else:
+    side_by_side = not same_x(panels) and len({panel.y for panel in panels}) == 1
+    if side_by_side:
         grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
+    else:
+        heights = [panel.height + _ROW_HEIGHT * len(panel.rows) for panel in panels]
+        grid = figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False)
     labeled: set[str] = set()
     for axes, panel in zip(grid.flat, panels, strict=True):
         _fill(axes, panel, labeled)
-        if below or beside:
+        if side_by_side:
             axes.label_outer()
+    for (upper, above), (lower, below) in pairwise(zip(grid.flat, panels, strict=True)):
+        if above.x == below.x:
+            lower.sharex(upper)
+            upper.set_xlabel("")
+            upper.tick_params(labelbottom=False)
 
 
 def _fill(axes: Axes, panel: Panel, labeled: set[str]) -> None:
@@ -47,9 +55,10 @@ def _fill(axes: Axes, panel: Panel, labeled: set[str]) -> None:
     axes.set(xlabel="\n".join(textwrap.wrap(panel.x, _TITLE)), ylabel=panel.y)
     if "x" in panel.log:
         axes.set_xscale("log")
-        _label_log_axis(axes)
+        _label_logs(axes.xaxis)
     if "y" in panel.log:
         axes.set_yscale("log")
+        _label_logs(axes.yaxis)
     if panel.rows:
         _name_rows(axes, panel.rows)
     elif panel.limits:
@@ -81,20 +90,22 @@ def _add_marker(axes: Axes, marker: Marker) -> None:
         axes.axvspan(marker.low, marker.high, color=marker.color, alpha=0.15, label=marker.name)
 
 
-def _label_log_axis(axes: Axes) -> None:
-    """Numbers between the powers of ten where the axis spans few of them."""
-    from matplotlib.ticker import LogLocator, NullLocator
+def _label_logs(axis: Axis) -> None:
+    """Plain numbers between the powers of ten, where the axis spans few of those."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-    low, high = axes.get_xlim()
-    if not 0 < low < high < 30 * low:
-        return
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter("{x:g}")
+    low, high = axis.get_view_interval()
+    # Over more than one and a half decades the powers of ten are labels enough; over less than a
+    # third of one, even these are too few.
+    if 0 < low < high < 30 * low:
+        few = high < 2 * low
+        axis.set_major_locator(MaxNLocator(6) if few else LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter("{x:g}")
 
 
 def _name_rows(axes: Axes, rows: Sequence[str]) -> None:
-    names = [textwrap.fill(short(row, 2 * _ROW - 4), _ROW) for row in rows]
+    names = [textwrap.fill(short(row, 60), _ROW) for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=7)
     axes.set_ylim(len(rows) - 0.5, -0.5)
 

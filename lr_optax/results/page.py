@@ -202,16 +202,13 @@ def _fill(figure: Figure, row: int, panel: Panel, labeled: set[str]) -> None:
         _add_curve(figure, row, curve, labeled)
     for marker in panel.markers:
         _add_marker(figure, row, marker)
-    log = "x" in panel.log
-    # Over few decades Plotly's own ticks, 1, 2, 5, fit; over more they run into each other.
-    decades = 1 if log and _decades(panel) > 2.5 else None
-    figure.update_xaxes(type="log" if log else "linear", dtick=decades, row=row, col=1)
+    figure.update_xaxes(**_x_axis(panel), row=row, col=1)
     figure.update_yaxes(title=_lines(panel.y), row=row, col=1, **_y_axis(panel))
     for y, name in enumerate(panel.rows):
         # Within the panel: next to it a long name would leave no room in a narrow window.
         figure.add_annotation(
             x=0, xref="x domain", y=y, text=_lines(short(name, 2 * _WIDE)), showarrow=False,
-            xanchor="left", yanchor="bottom", font_size=11, align="left",
+            xanchor="left", yanchor="bottom", yshift=5, font_size=11, align="left",
             bgcolor="rgba(255,255,255,0.7)", borderpad=0, row=row, col=1,
         )  # fmt: skip
 
@@ -254,6 +251,13 @@ def _add_marker(figure: Figure, row: int, marker: Marker) -> None:
         figure.add_vrect(marker.low, marker.high, **look, **shared)
 
 
+def _x_axis(panel: Panel) -> dict[str, Any]:
+    """What the x axis of a panel shows."""
+    if "x" in panel.log:
+        return {"type": "log", "dtick": _log_ticks([curve.x for curve in panel.curves])}
+    return {"type": "linear"}
+
+
 def _y_axis(panel: Panel) -> dict[str, Any]:
     """What the y axis of a panel shows."""
     if panel.rows:
@@ -261,7 +265,8 @@ def _y_axis(panel: Panel) -> dict[str, Any]:
         return {"range": [len(panel.rows) - 0.5, -1], **ticks}
     if "y" in panel.log:
         ends = [None if end is None else float(np.log10(end)) for end in panel.limits or ()]
-        return {"type": "log", "range": ends or None}
+        ticks = _log_ticks([curve.y for curve in panel.curves])
+        return {"type": "log", "range": ends or None, "dtick": ticks}
     if panel.limits == (0, None):
         return {"rangemode": "tozero"}
     return {"range": panel.limits}
@@ -276,10 +281,12 @@ def _panel_height(panel: Panel) -> float:
     return _UNIT * panel.height + sum(rows)
 
 
-def _decades(panel: Panel) -> float:
-    x = np.concatenate([_finite(curve.x) for curve in panel.curves])
-    x = x[x > 0]
-    return float(np.log10(x.max() / x.min())) if len(x) else 0.0
+def _log_ticks(values: Sequence[ArrayLike]) -> int | str | None:
+    """Plotly's code for ticks that do not run into each other: 1, 10, 100 or 1, 2, 5, 10."""
+    every = np.concatenate([_finite(x).ravel() for x in values])
+    every = every[every > 0]
+    decades = np.log10(every.max() / every.min()) if len(every) else 0.0
+    return 1 if decades > 2.5 else "D2" if decades > 1 else None
 
 
 def _finite(values: ArrayLike) -> np.ndarray:

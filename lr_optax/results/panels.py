@@ -58,7 +58,7 @@ class Panel(NamedTuple):
         log: the logarithmic axes: "", "x", "y" or "xy".
         limits: of the y axis; None for what shows everything, None inside for a free end.
         rows: names for the heights 0, 1, ..., from top to bottom, instead of numbers.
-        height: relative to the other panels; on a page 1 is some 200 pixels.
+        height: relative to the other panels, to which rows add; on a page 1 is some 200 pixels.
     """
 
     x: str
