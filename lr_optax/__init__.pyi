@@ -9,6 +9,9 @@ from lr_optax.feedback._with_feedback import with_feedback as with_feedback
 from lr_optax.foresight._bound import LastIterateBound as LastIterateBound
 from lr_optax.foresight._bound import bound_terms as bound_terms
 from lr_optax.foresight._bound import last_iterate_bound as last_iterate_bound
+from lr_optax.foresight._compare import compare as compare
+from lr_optax.foresight._compare import root_strategies as root_strategies
+from lr_optax.foresight._comparison import Comparison as Comparison
 from lr_optax.foresight._log import Log as Log
 from lr_optax.foresight._loss_law import LossLaw as LossLaw
 from lr_optax.foresight._loss_law import Prediction as Prediction

@@ -117,7 +117,7 @@ LAYERS = [
     {"results"},
     {"inspection"},
     {"foresight"},
-    {"demo"},
+    {"tasks"},
     {"cli"},
 ]
 

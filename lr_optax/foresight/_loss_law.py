@@ -20,9 +20,9 @@ from lr_optax.foresight import _laws as laws
 from lr_optax.foresight._laws import LAWS, Changes, Points
 from lr_optax.foresight._log import Log, every_rate
 from lr_optax.foresight._program import names_of
-from lr_optax.results import panels as charts
+from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import GREY, Curve, Panel
+from lr_optax.results.panels import GRAY, Curve, Panel
 from lr_optax.schedules.combine import AsSchedule
 
 LawName = Literal["multi_power", "functional", "tissue"]
@@ -98,13 +98,13 @@ def curves_of(
         predictions: by name.
         logs: of runs.
     """
-    curves = [Curve(log.steps, log.losses, log.name, GREY, "dots") for log in logs]
+    curves = [Curve(log.steps, log.losses, log.name, GRAY, "dots") for log in logs]
     rates, shown = [], []
     for place, (name, it) in enumerate(predictions.items()):
         low, high = it.losses - it.spread, it.losses + it.spread
-        color = charts.color(place)
+        color = panels.palette_color(place)
         curves.append(Curve(it.steps, it.losses, name, color, band=(low, high)))
-        rates.append(charts.rates(it.schedule, it.total_steps, name, color))
+        rates.append(panels.rate_curve(it.schedule, it.total_steps, name, color))
         shown.append(_window(low, high, it.steps))
     bottoms, tops = zip(*shown, strict=True)
     return (
@@ -167,9 +167,11 @@ class Ranking(Result):
         order = [*self.order]
         names = tuple(self.names[k] for k in order)
         told = [not i or self.differs(name, self.best) for i, name in enumerate(names)]
-        colors = [charts.color(0) if it else GREY for it in told]
+        colors = [panels.palette_color(0) if it else GRAY for it in told]
         words = "predicted final loss, 90% (grey: not told apart from the best)"
-        return (charts.ranked(words, names, self.losses[order], self.spreads[order], colors),)
+        return (
+            panels.interval_panel(words, names, self.losses[order], self.spreads[order], colors),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -430,7 +432,7 @@ class LossLaw(Result):
         """The runs and the law over them, and the residuals."""
         losses, off = [], []
         for place, log in enumerate(self.logs):
-            first, color = fitting.first_step(self.logs, log), charts.color(place)
+            first, color = fitting.first_step(self.logs, log), panels.palette_color(place)
             kept = log.steps >= first
             at = np.unique(np.linspace(first, log.steps[-1], _SHOWN).astype(int))
             fitted = self._losses(log.rates_until(int(log.steps[-1]) + 1), at)[0]

@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 from lr_optax._core.schedule import Schedule
 from lr_optax.foresight._log import every_rate
 from lr_optax.foresight._loss_law import LossLaw
-from lr_optax.results import panels as charts
+from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
 from lr_optax.results.panels import Panel
 from lr_optax.schedules.tables import interpolate
@@ -80,9 +80,9 @@ class OptimizedSchedule(Result):
     def panels(self) -> Sequence[Panel]:
         """The schedule and the recipes, and what each costs."""
         every = {"optimised": self.schedule, **{repr(s): s for s in self.recipes}}
-        colors = [*map(charts.color, range(len(every)))]
+        colors = [*map(panels.palette_color, range(len(every)))]
         rates = [
-            charts.rates(schedule, self.total_steps, name, color)._replace(shown=place < 2)
+            panels.rate_curve(schedule, self.total_steps, name, color)._replace(shown=place < 2)
             for place, ((name, schedule), color) in enumerate(
                 zip(every.items(), colors, strict=True)
             )
@@ -91,7 +91,7 @@ class OptimizedSchedule(Result):
         words = "what each costs more than the optimised, 90%"
         return (
             Panel("step", "learning rate", tuple(rates), limits=(0, None)),
-            charts.ranked(words, tuple(every), costs, (0.0, *self.spreads), colors),
+            panels.interval_panel(words, tuple(every), costs, (0.0, *self.spreads), colors),
         )
 
     @property

@@ -15,9 +15,9 @@ from jax.export import register_namedtuple_serialization
 from scipy.ndimage import median_filter
 
 from lr_optax._core.schedule import Schedule
-from lr_optax.results import panels as charts
+from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import GREY, Curve, Panel
+from lr_optax.results.panels import GRAY, Curve, Panel
 from lr_optax.schedules.tables import interpolate
 
 Norm = Literal["l2", "l1"]
@@ -106,18 +106,17 @@ class Refinement(Result):
         linear = 1 - steps / self.total_steps
         shares = rates / np.asarray(self.schedule(self.peak_step))
         rows = zip(steps.tolist(), rates.tolist(), shares.tolist(), linear.tolist(), strict=True)
-        return Table(("step", "rate", "of the peak", "linear decay"), tuple(rows))
-
-    def legend(self) -> tuple[str, ...]:
-        """Where the warm-up ends."""
         share = self.peak_step / self.total_steps
-        return (f"warm-up until step {self.peak_step}, {share:.1%} of the run",)
+        legend = f"warm-up until step {self.peak_step}, {share:.1%} of the run"
+        return Table(("step", "rate", "of the peak", "linear decay"), tuple(rows), (legend,))
 
     def panels(self) -> Sequence[Panel]:
         """The schedule, over the norms it was made from."""
         steps = np.linspace(0, self.total_steps, len(self.grad_norms), endpoint=False)
-        rate = charts.rates(self.schedule, self.total_steps, "refined", charts.color(0))
-        norms = Curve(steps, self.grad_norms, "gradient norms", GREY)
+        rate = panels.rate_curve(
+            self.schedule, self.total_steps, "refined", panels.palette_color(0)
+        )
+        norms = Curve(steps, self.grad_norms, "gradient norms", GRAY)
         return (
             Panel("step", "learning rate", (rate,), limits=(0, None)),
             Panel("step", "gradient norm", (norms,), log="y"),

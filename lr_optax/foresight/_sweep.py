@@ -18,9 +18,9 @@ from jax.typing import ArrayLike
 from lr_optax._core.hyperparameters import Size, show, validated
 from lr_optax.foresight._program import Lanes, names_of, stack
 from lr_optax.foresight._statistics import Difference, paired
-from lr_optax.results import panels as charts
+from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import GREY, Curve, Panel, Span
+from lr_optax.results.panels import GRAY, Curve, Marker, Panel
 
 Candidate = TypeVar("Candidate")
 
@@ -221,7 +221,7 @@ class Sweep(Result):
     def panels(self) -> Sequence[Panel]:
         """Every seed as a dot, best candidate on top; where the metric is a history, its median."""
         shown = self.ranking[:_ROWS]
-        colors = [charts.color(n) if n < _CURVES else GREY for n in range(len(shown))]
+        colors = [panels.palette_color(n) if n < _CURVES else GRAY for n in range(len(shown))]
         rows, dots, histories, spans = [], [], [], []
         for place, (i, color) in enumerate(zip(shown, colors, strict=True)):
             known = self.values[i][np.isfinite(self.values[i])]
@@ -238,13 +238,13 @@ class Sweep(Result):
                 histories.append(Curve(x, middle, self.names[i], color, band=band))
         if self.baseline is not None and np.isfinite(self.values[self.baseline]).any():
             mean = _mean(self.values[self.baseline])
-            spans.append(Span(mean, mean, "baseline", GREY))
+            spans.append(Marker(mean, mean, "baseline", GRAY))
         everything = self.values[np.isfinite(self.values)]
         wide = len(everything) and 0 < 30 * everything.min() < everything.max()
         few = "" if len(shown) == len(self.names) else f", best {len(shown)} of {len(self.names)}"
         words = f"{self.metric}: seeds and mean{few}"
         ranked = Panel(words, "", tuple(dots), tuple(spans), "x" if wide else "",
-                       rows=tuple(rows), height=0.12 * len(shown) + 0.3)  # fmt: skip
+                       rows=tuple(rows), height=0.3)  # fmt: skip
         if not self._histories:
             return (ranked,)
         said = f"{self.metric}: median and range of seeds"

@@ -17,11 +17,11 @@ from scipy.special import stdtrit
 from lr_optax._core.hyperparameters import Positive, Size, show, validated
 from lr_optax.foresight._statistics import LEVEL
 from lr_optax.foresight._sweep import Mode, Progress, check_keys, sweep
-from lr_optax.results import panels as charts
+from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import GREY, Curve, Panel, Span
+from lr_optax.results.panels import GRAY, Curve, Marker, Panel
 
-_BEST = charts.color(3)  # red
+_BEST = panels.palette_color(3)  # red
 
 
 class Axis(NamedTuple):
@@ -166,11 +166,13 @@ class Tuning(Result):
         limits, panels = self._limits(), []
         for i, axis in enumerate(self._axes):
             x = self.settings[:, i]
-            curves = [Curve(x, seed, "seeds", GREY, "dots") for seed in self.values.T]
+            curves = [Curve(x, seed, "seeds", GRAY, "dots") for seed in self.values.T]
             for r in range(-(-len(x) // self.points)):
                 part = slice(r * self.points, (r + 1) * self.points)
                 name = f"mean, round {r + 1}"
-                curves.append(Curve(x[part], self.means[part], name, charts.color(r), "discs"))
+                curves.append(
+                    Curve(x[part], self.means[part], name, panels.palette_color(r), "discs")
+                )
             if self.fit.bowl and len(self.axes) == 1 and np.isfinite(self.means).any():
                 centre, half = self._box(len(self.settings) // self.points - 1)
                 z = np.linspace(-1, 1, 100)
@@ -179,9 +181,9 @@ class Tuning(Result):
             best, (low, high) = self.best[axis.name], self.intervals[axis.name]
             spans = []
             if math.isfinite(best):
-                spans.append(Span(best, best, f"best {axis.name} {best:.3g}", _BEST))
+                spans.append(Marker(best, best, f"best {axis.name} {best:.3g}", _BEST))
             if low < high:
-                spans.append(Span(low, high, f"{axis.name}, 95 % interval", _BEST))
+                spans.append(Marker(low, high, f"{axis.name}, 95 % interval", _BEST))
             panels.append(
                 Panel(
                     axis.name if i else "peak learning rate",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import csv
 import dataclasses
 import html
@@ -13,33 +12,70 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+
 import numpy as np
-from lr_optax.results.files import write_whole
-from lr_optax._core.schedule import Schedule
+
 from lr_optax._core.hyperparameters import is_array
-from lr_optax.results import figure as figures
-from lr_optax.results.panels import Panel
+from lr_optax._core.schedule import Schedule
+from lr_optax.results.figure import draw, new_figure, write
+from lr_optax.results.files import write_whole
 from lr_optax.results.page import Section
+from lr_optax.results.panels import Panel
 from lr_optax.text import from_dict, to_dict
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-
 class Table(NamedTuple):
-    """Columns by name, and rows of numbers, texts and None."""
+    """Columns by name, and rows of numbers, texts and None.
+
+    Attributes:
+        columns: their names.
+        rows: as many cells in each.
+        legend: what the columns mean, a sentence each.
+        printed: the table as it is printed, if that is not the table as it is saved.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[object, ...], ...]
+    legend: tuple[str, ...] = ()
+    printed: Table | None = None
 
+    def text(self) -> str:
+        """The table for a terminal: numbers flush right, with four digits."""
+        columns, rows, *_ = self.printed or self
+        cells = [columns, *(tuple(map(_cell, row)) for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        right = [all(map(_is_number, column)) for column in zip(*rows, strict=True)]
+        flush = [str.rjust if number else str.ljust for number in right or [False] * len(columns)]
+        return "\n".join(
+            "  ".join(put(x, n) for put, x, n in zip(flush, line, widths, strict=True)).rstrip()
+            for line in cells
+        )
+
+    def html(self) -> str:
+        """The table for a page, in a box that scrolls where the window is narrow."""
+        columns, rows, *_ = self.printed or self
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+        lines = [f"<td>{'</td><td>'.join(html.escape(_cell(x)) for x in row)}</td>" for row in rows]
+        body = "".join(f"<tr>{line}</tr>" for line in lines)
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f'<div style="overflow-x: auto">{table}</div>'
+
+    def csv(self) -> str:
+        """The table as the content of a CSV file, every number with all of its digits."""
+        lines = io.StringIO()
+        csv.writer(lines, lineterminator="\n").writerows([self.columns, *self.rows])
+        return lines.getvalue()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Result:
-    """The base of all results; a subclass is a frozen dataclass that says its table and picture.
+    """The base of all results: a subclass is a frozen dataclass with a table and panels.
 
     Fields hold None, booleans, numbers, strings, tuples, dictionaries with string keys, NumPy
-    arrays, schedules and other results, and nothing else: so each can be saved without loss.
+    arrays, schedules and other results, and nothing else, so that each can be saved without loss.
     """
 
     _kinds: ClassVar[dict[str, type[Result]]] = {}
@@ -49,63 +85,39 @@ class Result:
         Result._kinds[cls.__name__] = cls
 
     def table(self) -> Table:
-        """What the result says, as columns and rows."""
+        """The result as columns and rows."""
         raise NotImplementedError
 
-    def shown(self) -> Table:
-        """The table as it is printed; not as it is saved."""
-        return self.table()
-
-    def legend(self) -> tuple[str, ...]:
-        """What the table means, a sentence each."""
-        return ()
-
     def notes(self) -> tuple[str, ...]:
-        """What speaks against taking the table at its word, a sentence each."""
+        """What limits the result, a sentence each."""
         return ()
+
+    def panels(self) -> Sequence[Panel]:
+        """The picture of the result, as data."""
+        raise NotImplementedError
+
+    @property
+    def title(self) -> str:
+        """The result in one line, above its picture; empty for none."""
+        return ""
 
     @property
     def size(self) -> tuple[float, float]:
         """Width and height of the picture in inches."""
         return 8, 4.5
 
-    def panels(self) -> Sequence[Panel]:
-        """The picture of the result, as data."""
-        raise NotImplementedError
-
-    def draw(self, figure: Figure) -> None:
-        """Draw the result on an empty figure of matplotlib."""
-        figures.draw(figure, self.panels())
-
     def section(self, heading: str = "") -> Section:
         """The result as a part of a page: its table and what it means, and its picture."""
         return Section(heading, self._repr_html_(), self.panels())
 
     def __str__(self) -> str:
-        columns, rows = self.shown()
-        cells = [columns, *(tuple(map(_cell, row)) for row in rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        right = [all(_is_number(v) for v in column) for column in zip(*rows, strict=True)]
-        right = right or [False] * len(columns)
-        lines = [
-            "  ".join(
-                cell.rjust(width) if flush else cell.ljust(width)
-                for cell, width, flush in zip(line, widths, right, strict=True)
-            ).rstrip()
-            for line in cells
-        ]
-        return "\n".join([*lines, *self.legend(), *(f"! {note}" for note in self.notes())])
+        table = self.table()
+        return "\n".join([table.text(), *table.legend, *(f"! {note}" for note in self.notes())])
 
     def _repr_html_(self) -> str:
-        columns, rows = self.shown()
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
-        body = "".join(
-            f"<tr>{''.join(f'<td>{html.escape(_cell(value))}</td>' for value in row)}</tr>"
-            for row in rows
-        )
-        notes = "".join(f"<p>{html.escape(n)}</p>" for n in (*self.legend(), *self.notes()))
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        return f'<div style="overflow-x: auto">{table}</div>{notes}'
+        table = self.table()
+        sentences = (*table.legend, *self.notes())
+        return table.html() + "".join(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draw the result, with matplotlib.
@@ -120,10 +132,10 @@ class Result:
             ModuleNotFoundError: matplotlib is not installed.
             ValueError: matplotlib writes no files of that ending.
         """
-        figure = figures.new_figure(*self.size)
-        self.draw(figure)
+        figure = new_figure(*self.size)
+        draw(figure, self.panels(), self.title)
         if path is not None:
-            figures.write(figure, Path(path))
+            write(figure, Path(path))
         return figure
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -154,11 +166,7 @@ class Result:
             case ".json":
                 return json.dumps(_plain(self), indent=1, allow_nan=False) + "\n"
             case ".csv":
-                lines = io.StringIO()
-                writer = csv.writer(lines, lineterminator="\n")
-                columns, rows = self.table()
-                writer.writerows([columns, *rows])
-                return lines.getvalue()
+                return self.table().csv()
         raise ValueError(f"save: a result is saved as .json or .csv, not as {ending!r}")
 
     @classmethod
@@ -180,17 +188,14 @@ class Result:
         return result
 
 
-
 def _cell(value: object) -> str:
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
 
 
-
 def _is_number(value: object) -> bool:
     return value is None or isinstance(value, int | float | np.number)
-
 
 
 def _plain(value: Any) -> Any:
@@ -203,9 +208,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {"dict": {key: _plain(item) for key, item in value.items()}}
     if isinstance(value, np.generic) or is_array(value):
-        known = np.asarray(value)
-        values = _finite_or_text(known.tolist())
-        return {"array": [values, str(known.dtype), list(known.shape)]}
+        array = np.asarray(value)
+        values = _finite_or_text(array.tolist())
+        return {"array": [values, str(array.dtype), list(array.shape)]}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -215,12 +220,10 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"save: {type(value).__name__} has no form as plain data: {value!r}")
 
 
-
 def _finite_or_text(values: Any) -> Any:
     if isinstance(values, list):
         return [_finite_or_text(value) for value in values]
     return str(values) if isinstance(values, float) and not math.isfinite(values) else values
-
 
 
 def _read(data: Any) -> Any:

@@ -1,79 +1,66 @@
-"""Pictures, with matplotlib: ``pip install "lr_optax[plot]"``."""
+"""Figures of matplotlib: ``pip install "lr_optax[plot]"``."""
 
 from __future__ import annotations
 
-
-from lr_optax.results.panels import Panel
-from lr_optax.results.panels import same_x
-from lr_optax.results.panels import short
+import io
 import textwrap
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lr_optax.results.files import write_whole
+from lr_optax.results.panels import Curve, Marker, Panel, same_x, short
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
-import io
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-import jax
-import numpy as np
-from lr_optax.results.files import write_whole
-from lr_optax._core.schedule import Schedule
-
 
 _FORMS = {"line": "-", "dashes": "--", "steps": "-", "dots": ".", "discs": "o", "bars": "|"}
+_SIZES = {"dots": 5, "discs": 7, "bars": 13}  # points: a bar is as tall as a row of small text
+_ROW_HEIGHT = 0.12  # of a panel of height 1: two lines of small text, at 200 pixels for 1
+_TITLE, _ROW = 84, 32  # characters in a line: what fits into 8 inches, and into a quarter of them
 
 
-_SIZES = {"dots": 5, "discs": 7, "bars": 13}
-
-
-
-
-def draw(figure: Figure, panels: Sequence[Panel]) -> None:
-    """Draw panels with matplotlib, on an empty figure."""
-    below, beside = same_x(panels), len({panel.y for panel in panels}) == 1
-    if below or not beside:
-        heights = [panel.height for panel in panels]
-        every = figure.subplots(len(panels), 1, sharex=below, height_ratios=heights, squeeze=False)
+def draw(figure: Figure, panels: Sequence[Panel], title: str = "") -> None:
+    """Draw panels on an empty figure."""
+    if title:
+        figure.suptitle(textwrap.fill(title, _TITLE), fontsize=12, fontweight="bold")
+    side_by_side = not same_x(panels) and len({panel.y for panel in panels}) == 1
+    if side_by_side:
+        grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
     else:
-        every = figure.subplots(1, len(panels), sharey=True, squeeze=False)
-    told: set[str] = set()
-    for axes, panel in zip(every.flat, panels, strict=True):
-        _fill(axes, panel, told)
-        if below or beside:
+        heights = [panel.height + _ROW_HEIGHT * len(panel.rows) for panel in panels]
+        grid = figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False)
+    labeled: set[str] = set()
+    for axes, panel in zip(grid.flat, panels, strict=True):
+        _fill(axes, panel, labeled)
+        if side_by_side:
             axes.label_outer()
+    for (upper, above), (lower, below) in pairwise(zip(grid.flat, panels, strict=True)):
+        if above.x == below.x:
+            lower.sharex(upper)
+            upper.set_xlabel("")
+            upper.tick_params(labelbottom=False)
 
 
-
-
-def _fill(axes: Axes, panel: Panel, told: set[str]) -> None:
-    for curve in (curve for curve in panel.curves if curve.shown):
-        label = None if curve.name in told else short(curve.name, 60) or None
-        told.add(curve.name)
-        axes.plot(curve.x, curve.y, _FORMS[curve.form], color=curve.color, label=label,
-                  drawstyle="steps-post" if curve.form == "steps" else "default",
-                  markersize=_SIZES.get(curve.form),
-                  markeredgewidth=2 if curve.form == "bars" else 0)  # fmt: skip
-        if curve.band:
-            axes.fill_between(curve.x, *curve.band, color=curve.color, alpha=0.2, linewidth=0)
-    for span in panel.spans:
-        if span.low == span.high:
-            axes.axvline(span.low, color=span.color, linestyle="--", label=span.name)
-        else:
-            axes.axvspan(span.low, span.high, color=span.color, alpha=0.15, label=span.name)
-    axes.set(xlabel=panel.x, ylabel=panel.y)
+def _fill(axes: Axes, panel: Panel, labeled: set[str]) -> None:
+    for curve in panel.curves:
+        if curve.shown:
+            _add_curve(axes, curve, None if curve.name in labeled else short(curve.name, 60))
+            labeled.add(curve.name)
+    for marker in panel.markers:
+        _add_marker(axes, marker)
+    axes.set(xlabel="\n".join(textwrap.wrap(panel.x, _TITLE)), ylabel=panel.y)
     if "x" in panel.log:
         axes.set_xscale("log")
+        _label_logs(axes.xaxis)
     if "y" in panel.log:
         axes.set_yscale("log")
+        _label_logs(axes.yaxis)
     if panel.rows:
-        axes.set_yticks(
-            range(len(panel.rows)),
-            [textwrap.fill(short(row, 60), 32) for row in panel.rows],
-            fontsize=7,
-        )
-        axes.set_ylim(len(panel.rows) - 0.5, -0.5)
+        _name_rows(axes, panel.rows)
     elif panel.limits:
         axes.set_ylim(*panel.limits)
     axes.grid(alpha=0.3)
@@ -81,6 +68,46 @@ def _fill(axes: Axes, panel: Panel, told: set[str]) -> None:
         axes.legend(fontsize=8)
 
 
+def _add_curve(axes: Axes, curve: Curve, label: str | None) -> None:
+    axes.plot(
+        curve.x,
+        curve.y,
+        _FORMS[curve.form],
+        color=curve.color,
+        label=label or None,
+        drawstyle="steps-post" if curve.form == "steps" else "default",
+        markersize=_SIZES.get(curve.form),
+        markeredgewidth=2 if curve.form == "bars" else 0,
+    )
+    if curve.band:
+        axes.fill_between(curve.x, *curve.band, color=curve.color, alpha=0.2, linewidth=0)
+
+
+def _add_marker(axes: Axes, marker: Marker) -> None:
+    if marker.low == marker.high:
+        axes.axvline(marker.low, color=marker.color, linestyle="--", label=marker.name)
+    else:
+        axes.axvspan(marker.low, marker.high, color=marker.color, alpha=0.15, label=marker.name)
+
+
+def _label_logs(axis: Axis) -> None:
+    """Plain numbers between the powers of ten, where the axis spans few of those."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+    low, high = axis.get_view_interval()
+    # Over more than one and a half decades the powers of ten are labels enough; over less than a
+    # third of one, even these are too few.
+    if 0 < low < high < 30 * low:
+        few = high < 2 * low
+        axis.set_major_locator(MaxNLocator(6) if few else LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter("{x:g}")
+
+
+def _name_rows(axes: Axes, rows: Sequence[str]) -> None:
+    names = [textwrap.fill(short(row, 60), _ROW) for row in rows]
+    axes.set_yticks(range(len(rows)), names, fontsize=7)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -93,22 +120,16 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-
-
 def write(figure: Figure, path: Path) -> None:
     """Write a figure whole or not at all, in the format that the file's ending names."""
     write_whole(path, rendered(figure, picture_format(path)))
 
 
-
-
 def rendered(figure: Figure, kind: str) -> bytes:
     """A figure as the content of a file of some kind, such as ``"png"``."""
     picture = io.BytesIO()
-    figure.savefig(picture, format=kind, dpi=120)
+    figure.savefig(picture, format=kind, dpi=120)  # 8 inches fill a page of 960 pixels
     return picture.getvalue()
-
-
 
 
 def picture_format(path: Path) -> str:
@@ -117,8 +138,8 @@ def picture_format(path: Path) -> str:
     Raises:
         ValueError: matplotlib writes no such files.
     """
-    known = new_figure(1, 1).canvas.get_supported_filetypes()
+    kinds = new_figure(1, 1).canvas.get_supported_filetypes()
     kind = path.suffix[1:].lower() or "png"
-    if kind not in known:
-        raise ValueError(f"{path}: there are no {path.suffix} pictures; one of {', '.join(known)}")
+    if kind not in kinds:
+        raise ValueError(f"{path}: there are no {path.suffix} pictures; one of {', '.join(kinds)}")
     return kind

@@ -5,7 +5,6 @@ import tempfile
 from pathlib import Path
 
 
-
 def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     """Write beside the file and rename, so that no reader and no Ctrl-C meets half of it."""
     path = Path(path)
@@ -23,7 +22,6 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
-
 
 
 def _umask() -> int:

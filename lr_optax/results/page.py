@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-
 import html
 import platform
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
 import jax
 import numpy as np
-from lr_optax.results.panels import Curve, Panel, Span, same_x, short
+from numpy.typing import ArrayLike
 
+from lr_optax.results.panels import Curve, Marker, Panel, same_x, short
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 _PACKAGES = ("lr_optax", "jax", "optax", "flax", "numpy", "scipy", "scikit-learn")
 
-_POINTS = 2000  # of a curve
+# All lengths are pixels, found by looking at the pages of every command at 400 and at 1280 pixels.
+_UNIT = 200  # a panel of height 1: five ticks with a label fit beside it
+_ROW, _TWO_LINES = 34, 46  # a row with its name above it, in one line or two of 11 pixels
+_GAP, _GAP_WITH_LABELS = 20, 70  # between panels: ticks and the axis's title take 50
+_FRAME, _LEGEND = 80, 8  # above and below the panels; for a name in the legend, a few in a line
+_WIDE = 38  # characters of 11 pixels, for which a window of 400 has room
 
-_UNIT, _LEGEND = 200, 8  # pixels: of a height of 1, of a name in the legend
-
-_WIDE = 38  # characters, that a narrow screen has room for
+_POINTS = 2000  # of a curve: two for each pixel, and a page of a few megabytes stays quick
 
 _FORMS: dict[str, dict[str, Any]] = {
     "line": {"mode": "lines"},
@@ -28,14 +36,9 @@ _FORMS: dict[str, dict[str, Any]] = {
     "steps": {"mode": "lines", "line_shape": "hv"},
     "dots": {"mode": "markers", "marker_size": 5, "marker_opacity": 0.6},
     "discs": {"mode": "markers", "marker_size": 9},
-    "bars": {
-        "mode": "markers",
-        "marker_size": 16,
-        "marker_symbol": "line-ns",
-        "marker_line_width": 3,
-    },
-}
-
+    "bars": {"mode": "markers", "marker_size": 16, "marker_symbol": "line-ns",
+             "marker_line_width": 3},
+}  # fmt: skip
 
 # Whatever the page holds, a browser loads nothing from anywhere for it.
 _PAGE = """<!DOCTYPE html>
@@ -74,7 +77,6 @@ pre {{ background: #8882; padding: 0.8rem; white-space: pre-wrap; max-height: 16
 """
 
 
-
 class Section(NamedTuple):
     """A part of a page.
 
@@ -89,8 +91,7 @@ class Section(NamedTuple):
     panels: Sequence[Panel] = ()
 
 
-
-def plotly() -> Any:
+def plotly() -> ModuleType:
     """Plotly's figures with several panels.
 
     Raises:
@@ -104,11 +105,9 @@ def plotly() -> Any:
     return subplots
 
 
-
 def code(text: str) -> str:
     """A text as it is, in HTML."""
     return f"<pre>{html.escape(text)}</pre>"
-
 
 
 def page(title: str, sections: Iterable[Section], command: str) -> str:
@@ -141,7 +140,6 @@ def page(title: str, sections: Iterable[Section], command: str) -> str:
     )
 
 
-
 def _facts() -> Mapping[str, str]:
     installed = {}
     for name in _PACKAGES:
@@ -157,7 +155,6 @@ def _facts() -> Mapping[str, str]:
     }
 
 
-
 def _embedded(panels: Sequence[Panel], *, library: bool) -> str:
     return _figure(panels).to_html(
         full_html=False,
@@ -166,57 +163,59 @@ def _embedded(panels: Sequence[Panel], *, library: bool) -> str:
     )
 
 
-
-def _figure(panels: Sequence[Panel]) -> Any:
+def _figure(panels: Sequence[Panel]) -> Figure:
     """Panels from top to bottom, with one legend."""
-    one_axis = same_x(panels)
-    heights = [_UNIT * panel.height + sum(map(_row_height, panel.rows)) for panel in panels]
-    names = {mark.name for panel in panels for mark in (*panel.curves, *panel.spans) if mark.name}
-    gap = 20 if one_axis else 70
+    heights = [_panel_height(panel) for panel in panels]
+    gap = _GAP if same_x(panels) else _GAP_WITH_LABELS
     inner = sum(heights) + gap * (len(panels) - 1)
     figure = plotly().make_subplots(
         rows=len(panels),
-        shared_xaxes=one_axis,
+        shared_xaxes=same_x(panels),
         row_heights=heights,
         vertical_spacing=gap / inner,
     )
-    told: set[str] = set()
+    labeled: set[str] = set()
     for row, panel in enumerate(panels, start=1):
-        for curve in panel.curves:
-            _add_curve(figure, row, curve, told)
-        for span in panel.spans:
-            _add_span(figure, row, span)
-        bottom = row == len(panels) or not one_axis
-        figure.update_xaxes(
-            title=_lines(panel.x) if bottom else None,
-            type="log" if "x" in panel.log else "linear",
-            dtick=1 if "x" in panel.log and _decades(panel) > 2.5 else None,
-            row=row,
-            col=1,
-        )
-        figure.update_yaxes(title=_lines(panel.y), row=row, col=1, **_heights(panel))
-        for place, name in enumerate(panel.rows):  # within the panel, however narrow it is
-            figure.add_annotation(
-                x=0, xref="x domain", y=place, text=_lines(short(name, 2 * _WIDE)), showarrow=False,
-                xanchor="left", yanchor="bottom", font_size=11, align="left",
-                bgcolor="rgba(255,255,255,0.7)", borderpad=0, row=row, col=1,
-            )  # fmt: skip
+        _fill(figure, row, panel, labeled)
+        if row == len(panels) or not same_x(panels):
+            figure.update_xaxes(title=_lines(panel.x), row=row, col=1)
+    names = {mark.name for panel in panels for mark in (*panel.curves, *panel.markers) if mark.name}
+    return _laid_out(figure, inner + _FRAME + _LEGEND * len(names))
+
+
+def _laid_out(figure: Figure, height: float) -> Figure:
     for axes in (figure.update_xaxes, figure.update_yaxes):
         axes(showgrid=True, automargin=True, tickformat=".6~g", hoverformat=".5~g")
     return figure.update_layout(
         template="simple_white",
-        height=inner + 80 + _LEGEND * len(names),
+        height=height,
         margin={"t": 20, "r": 20, "l": 50, "b": 50},
+        # The page's own background, light or dark, shows through.
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         legend={"orientation": "h", "y": 1, "yanchor": "bottom"},
     )
 
 
+def _fill(figure: Figure, row: int, panel: Panel, labeled: set[str]) -> None:
+    for curve in panel.curves:
+        _add_curve(figure, row, curve, labeled)
+    for marker in panel.markers:
+        _add_marker(figure, row, marker)
+    figure.update_xaxes(**_x_axis(panel), row=row, col=1)
+    figure.update_yaxes(title=_lines(panel.y), row=row, col=1, **_y_axis(panel))
+    for y, name in enumerate(panel.rows):
+        # Within the panel: next to it a long name would leave no room in a narrow window.
+        figure.add_annotation(
+            x=0, xref="x domain", y=y, text=_lines(short(name, 2 * _WIDE)), showarrow=False,
+            xanchor="left", yanchor="bottom", yshift=5, font_size=11, align="left",
+            bgcolor="rgba(255,255,255,0.7)", borderpad=0, row=row, col=1,
+        )  # fmt: skip
 
-def _add_curve(figure: Any, row: int, curve: Curve, told: set[str]) -> None:
-    x, y = np.asarray(curve.x, np.float64), np.asarray(curve.y, np.float64)
-    some = np.unique(np.linspace(0, len(x) - 1, min(len(x), _POINTS)).astype(int))
+
+def _add_curve(figure: Figure, row: int, curve: Curve, labeled: set[str]) -> None:
+    x, y = np.asarray(curve.x, np.float64), _finite(curve.y)
+    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), _POINTS)).astype(int))
     shared: dict[str, Any] = {
         "legendgroup": curve.name,
         "visible": True if curve.shown else "legendonly",
@@ -224,78 +223,72 @@ def _add_curve(figure: Any, row: int, curve: Curve, told: set[str]) -> None:
         "col": 1,
     }
     if curve.band:
-        low, high = (_finite(end)[some] for end in curve.band)
-        figure.add_scatter(
-            x=np.concatenate([x[some], x[some][::-1]]),
-            y=np.concatenate([low, high[::-1]]),
-            fill="toself",
-            fillcolor=curve.color,
-            opacity=0.2,
-            mode="none",
-            hoverinfo="skip",
-            showlegend=False,
-            **shared,
-        )
+        low, high = (_finite(end)[kept] for end in curve.band)
+        _add_band(figure, x[kept], low, high, fillcolor=curve.color, **shared)
     figure.add_scatter(
-        x=x[some],
-        y=_finite(y)[some],
-        name=html.escape(short(curve.name)),
-        showlegend=bool(curve.name) and curve.name not in told,
-        text=curve.says,
-        line_color=curve.color,
-        marker_color=curve.color,
-        **_FORMS[curve.form],
-        **shared,
-    )
-    told.add(curve.name)
+        x=x[kept], y=y[kept], text=curve.texts, name=html.escape(short(curve.name)),
+        showlegend=bool(curve.name) and curve.name not in labeled,
+        line_color=curve.color, marker_color=curve.color, **_FORMS[curve.form], **shared,
+    )  # fmt: skip
+    labeled.add(curve.name)
 
 
+def _add_band(
+    figure: Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, **shared: Any
+) -> None:
+    outline = np.concatenate([x, x[::-1]]), np.concatenate([low, high[::-1]])
+    look = {"fill": "toself", "opacity": 0.2, "mode": "none", "hoverinfo": "skip"}
+    figure.add_scatter(x=outline[0], y=outline[1], showlegend=False, **look, **shared)
 
-def _add_span(figure: Any, row: int, span: Span) -> None:
-    shared = {"row": row, "col": 1, "name": html.escape(span.name), "showlegend": True}
-    if span.low == span.high:
-        line = {"color": span.color, "dash": "dash", "width": 1.5}
-        figure.add_vline(span.low, line=line, opacity=1, **shared)
+
+def _add_marker(figure: Figure, row: int, marker: Marker) -> None:
+    shared = {"row": row, "col": 1, "name": html.escape(marker.name), "showlegend": True}
+    if marker.low == marker.high:
+        line = {"color": marker.color, "dash": "dash", "width": 1.5}
+        figure.add_vline(marker.low, line=line, opacity=1, **shared)
     else:
-        look = {"fillcolor": span.color, "opacity": 0.15, "line_width": 0}
-        figure.add_vrect(span.low, span.high, **look, **shared)
+        look = {"fillcolor": marker.color, "opacity": 0.15, "line_width": 0}
+        figure.add_vrect(marker.low, marker.high, **look, **shared)
 
 
+def _x_axis(panel: Panel) -> dict[str, Any]:
+    """What the x axis of a panel shows."""
+    if "x" in panel.log:
+        return {"type": "log", "dtick": _log_ticks([curve.x for curve in panel.curves])}
+    return {"type": "linear"}
 
-def _heights(panel: Panel) -> dict[str, Any]:
-    """What the y axis of a panel says and shows."""
+
+def _y_axis(panel: Panel) -> dict[str, Any]:
+    """What the y axis of a panel shows."""
     if panel.rows:
-        return {
-            "range": [len(panel.rows) - 0.5, -1],
-            "tickvals": [*range(len(panel.rows))],
-            "showticklabels": False,
-        }
+        ticks = {"tickvals": [*range(len(panel.rows))], "showticklabels": False}
+        return {"range": [len(panel.rows) - 0.5, -1], **ticks}
     if "y" in panel.log:
         ends = [None if end is None else float(np.log10(end)) for end in panel.limits or ()]
-        return {"type": "log", "range": ends or None}
+        ticks = _log_ticks([curve.y for curve in panel.curves])
+        return {"type": "log", "range": ends or None, "dtick": ticks}
     if panel.limits == (0, None):
         return {"rangemode": "tozero"}
     return {"range": panel.limits}
-
 
 
 def _lines(text: str) -> str:
     return "<br>".join(map(html.escape, textwrap.wrap(text, _WIDE)))
 
 
-
-def _row_height(name: str) -> int:
-    return 34 if len(name) <= _WIDE else 46
-
-
-
-def _decades(panel: Panel) -> float:
-    x = np.concatenate([_finite(curve.x) for curve in panel.curves])
-    x = x[x > 0]
-    return float(np.log10(x.max() / x.min())) if len(x) else 0.0
+def _panel_height(panel: Panel) -> float:
+    rows = [_ROW if len(name) <= _WIDE else _TWO_LINES for name in panel.rows]
+    return _UNIT * panel.height + sum(rows)
 
 
+def _log_ticks(values: Sequence[ArrayLike]) -> int | str | None:
+    """Plotly's code for ticks that do not run into each other: 1, 10, 100 or 1, 2, 5, 10."""
+    every = np.concatenate([_finite(x).ravel() for x in values])
+    every = every[every > 0]
+    decades = np.log10(every.max() / every.min()) if len(every) else 0.0
+    return 1 if decades > 2.5 else "D2" if decades > 1 else None
 
-def _finite(values: Any) -> np.ndarray:
+
+def _finite(values: ArrayLike) -> np.ndarray:
     values = np.asarray(values, np.float64)
     return np.where(np.isfinite(values), values, np.nan)

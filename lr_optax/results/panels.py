@@ -1,28 +1,21 @@
-"""Pictures as data: said once, drawn by matplotlib into files and by Plotly into pages."""
+"""Pictures as data: a panel is described once, and drawn by matplotlib and by Plotly."""
 
-from __future__ import annotations
-
-
-import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
+
+from numpy.typing import ArrayLike
+
 from lr_optax.results.sampling import ScheduleLike, points
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-
 
 PALETTE = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf")
+"""Matplotlib's own cycle of colors, without its gray and its olive."""
 
-
-GREY = "#999999"
-
-
+GRAY = "#999999"
+"""For what is not the point of a picture."""
 
 
 class Curve(NamedTuple):
-    """A line or dots; what is no number is a gap.
+    """A line or dots; what is not finite is a gap.
 
     Attributes:
         x: where.
@@ -31,31 +24,27 @@ class Curve(NamedTuple):
         color: as in CSS.
         form: of the line, or of the dots.
         band: the lower and upper end of what is shaded around it.
-        says: a text for each point, where a pointer rests on it.
-        shown: whether it is before anything is toggled.
+        texts: what a pointer shows at each point of a page.
+        shown: whether it is drawn before anything is toggled.
     """
 
-    x: Any
-    y: Any
+    x: ArrayLike
+    y: ArrayLike
     name: str = ""
     color: str = PALETTE[0]
     form: Literal["line", "dashes", "steps", "dots", "discs", "bars"] = "line"
-    band: tuple[Any, Any] | None = None
-    says: Sequence[str] | None = None
+    band: tuple[ArrayLike, ArrayLike] | None = None
+    texts: Sequence[str] | None = None
     shown: bool = True
 
 
-
-
-class Span(NamedTuple):
+class Marker(NamedTuple):
     """A part of the x axis from bottom to top; a dashed line where it has no width."""
 
     low: float
     high: float
     name: str
     color: str
-
-
 
 
 class Panel(NamedTuple):
@@ -65,34 +54,36 @@ class Panel(NamedTuple):
         x: what the axis means.
         y: the same.
         curves: what is on it.
-        spans: what is marked.
+        markers: what is marked on the x axis.
         log: the logarithmic axes: "", "x", "y" or "xy".
         limits: of the y axis; None for what shows everything, None inside for a free end.
         rows: names for the heights 0, 1, ..., from top to bottom, instead of numbers.
-        height: beside the other panels'; on a page 1 is some 200 pixels.
+        height: relative to the other panels, to which rows add; on a page 1 is some 200 pixels.
     """
 
     x: str
     y: str
     curves: tuple[Curve, ...]
-    spans: tuple[Span, ...] = ()
+    markers: tuple[Marker, ...] = ()
     log: Literal["", "x", "y", "xy"] = ""
     limits: tuple[float | None, float | None] | None = None
     rows: tuple[str, ...] = ()
     height: float = 2
 
 
-
-
-def rates(schedule: ScheduleLike, total_steps: int, name: str = "", color: str = GREY) -> Curve:
+def rate_curve(
+    schedule: ScheduleLike, total_steps: int, name: str = "", color: str = GRAY
+) -> Curve:
     """The rates of a run as a curve."""
     return Curve(*points(schedule, total_steps), name, color)
 
 
-
-
-def ranked(
-    x: str, names: tuple[str, ...], values: Any, spreads: Any, colors: Sequence[str]
+def interval_panel(
+    x: str,
+    names: tuple[str, ...],
+    values: Iterable[float],
+    spreads: Iterable[float],
+    colors: Sequence[str],
 ) -> Panel:
     """A panel of values with their spreads, one in each row.
 
@@ -106,25 +97,19 @@ def ranked(
     curves = []
     for y, (value, spread, color) in enumerate(zip(values, spreads, colors, strict=True)):
         curves.append(Curve([value - spread, value + spread], [y, y], color=color))
-        said = f"{value:.5g} ± {spread:.2g}"
-        curves.append(Curve([value], [y], color=color, form="discs", says=[said]))
+        text = f"{value:.5g} ± {spread:.2g}"
+        curves.append(Curve([value], [y], color=color, form="discs", texts=[text]))
     return Panel(x, "", tuple(curves), rows=names, height=0.5)
 
 
-
-
-def color(place: int) -> str:
-    """A colour of its own for each of a few."""
+def palette_color(place: int) -> str:
+    """A color of its own for each of a few."""
     return PALETTE[place % len(PALETTE)]
-
-
 
 
 def same_x(panels: Iterable[Panel]) -> bool:
     """Whether panels share their x axis."""
     return len({panel.x for panel in panels}) == 1
-
-
 
 
 def short(text: str, width: int = 34) -> str:

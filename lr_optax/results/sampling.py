@@ -1,30 +1,23 @@
 """Which steps of a run to look at, so that a run of any length costs little."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
-from lr_optax._core.schedule import Schedule
-import io
-import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from lr_optax.results.files import write_whole
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
+from lr_optax._core.schedule import Schedule
+
+ScheduleLike = Schedule | Callable[[Any], Any]
 
 LAST_STEP = 2**31 - 1
 
+# A million rates are computed in milliseconds; a table of ten million would take seconds.
 _ALL = 1_000_000
-
 _EVENLY = 100_000
+_ENDS = 1000  # steps at either end, where warm-ups and cooldowns change most
 
-_ENDS = 1000
-
+_POINTS = 4000  # of a curve: a few for each pixel of a wide picture
 
 
 def run_steps(total_steps: int) -> np.ndarray:
@@ -43,27 +36,15 @@ def run_steps(total_steps: int) -> np.ndarray:
     return np.unique(np.concatenate([evenly, *ends]))
 
 
-
 def rates_at(schedule: Schedule, steps: np.ndarray) -> np.ndarray:
     """The rates at steps, in float64; steps beyond what JAX counts to are the last of them."""
     return np.asarray(jax.jit(schedule)(np.minimum(steps, LAST_STEP)), np.float64)
-
-
-
-ScheduleLike = Schedule | Callable[[Any], Any]
-
-
-_POINTS = 4000
-
-
 
 
 def steps_to_show(total_steps: int) -> np.ndarray:
     """Steps from 0 to ``total_steps``: whole ones, or fractions where a few would look angular."""
     even = np.linspace(0, total_steps, _POINTS)
     return even.astype(np.float32) if total_steps < _POINTS else np.unique(even.astype(np.int64))
-
-
 
 
 def points(schedule: ScheduleLike, total_steps: int) -> tuple[np.ndarray, np.ndarray]:

@@ -20,6 +20,9 @@ EXAMPLES = (
 )
 
 
+_SEEDS = 6  # the fewest that give an interval
+
+
 def command(
     context: typer.Context,
     out: Annotated[
@@ -71,31 +74,34 @@ def command(
     check_folder(out)
     check_page(report)
 
+    import jax
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from lr_optax.demo import comparison
-    from lr_optax.demo.pages import sections
-    from lr_optax.demo.picture import message
-    from lr_optax.demo.training import task_of
+    from lr_optax import compare, root_strategies
+    from lr_optax.foresight._compare import PLATEAU
     from lr_optax.inspection._check import check
     from lr_optax.results.figure import rendered
+    from lr_optax.tasks._task import NAMES, load_task
 
-    roots = comparison.ROOTS
-    if task in comparison.TASKS:
-        chosen = comparison.TASKS[task]
+    strategies = root_strategies()
+    if task in NAMES:
+        small = load_task(task)
         if metric is not None:
             raise ValueError(f"--metric is for a function of yours, got it with --task {task}")
+        summary, strategies = small.summary, strategies | PLATEAU
+        rates, seeds = rates or list(small.peaks), seeds or small.seeds
+        length = total_steps or small.total_steps
+        train = small.train(length)
+        metrics = {"metric": "test_loss", "peak_metric": "validation_loss"}
+        metrics["error_metric"] = "test_error"
     else:
-        train = own(task)
+        train, summary, metrics = own(task), task, {"metric": metric}
         if total_steps is None or rates is None:
             raise ValueError(
                 f"--task {task} needs --total-steps, the length of its runs, and --peaks, such as "
                 "0.01,0.03,0.1 (`lr-optax find` looks for them)"
             )
-        roots = {name: build for name, build in roots.items() if name != "plateau"}
-        chosen = task_of(train, task, metric=metric, peaks=rates, total_steps=total_steps)
-    strategies = roots | {t: comparison.shaped_like(s) for t, s in added.items()}
-    length = total_steps or chosen.total_steps
+        length, seeds = total_steps, seeds or _SEEDS
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -117,12 +123,14 @@ def command(
         )
 
     try:
-        result = comparison.compare(
-            strategies,
-            task=chosen,
+        result = compare(
+            train,
+            jax.random.split(jax.random.key(0), seeds),
+            strategies=strategies | added,
             peaks=rates,
-            seeds=seeds,
-            total_steps=total_steps,
+            total_steps=length,
+            **metrics,
+            task=summary,
             progress=advance,
         )
     finally:
@@ -134,10 +142,10 @@ def command(
     }
     settled = {
         "total_steps": length,
-        "seeds": result.test_loss.shape[-1],
-        "peaks": ",".join(map(str, rates or chosen.peaks)),
+        "seeds": seeds,
+        "peaks": ",".join(map(str, rates)),
     }
-    files |= page(report, message(result), sections(result), context, **settled)
+    files |= page(report, result.title, [result.section()], context, **settled)
     say = console()
     say.print(str(result), soft_wrap=True)
     write(files)

@@ -1,7 +1,7 @@
 """``lr-optax find``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,10 +12,6 @@ from lr_optax.cli.terminal import console
 from lr_optax.cli.writing import check_folder, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from lr_optax import Schedule
-    from lr_optax.demo.training import Task
     from lr_optax.results._result import Result
 
 EXAMPLES = (
@@ -63,11 +59,11 @@ def command(
     import jax
 
     from lr_optax import range_test, scale, tabulate, tune
-    from lr_optax.demo.comparison import TASKS
     from lr_optax.results.page import Section, code
+    from lr_optax.tasks._task import NAMES, load_task
 
-    if task in TASKS:
-        train, climbing, final = _small(TASKS[task], total_steps), "loss", "validation"
+    if task in NAMES:
+        train, climbing, final = load_task(task).train(total_steps), "loss", "validation_loss"
     else:
         train, climbing, final = own(task), metric, metric
     (shape,) = shapes.values()
@@ -109,14 +105,6 @@ def command(
         console().print(f"wrote {report}", soft_wrap=True)
     if found.schedule is not None:
         console().print(repr(found.schedule), soft_wrap=True)
-
-
-def _small(task: "Task", total_steps: int) -> "Callable[[Schedule, Any], Any]":
-    from lr_optax.demo.training import CHECKS, of_schedules
-
-    if total_steps % CHECKS:
-        raise ValueError(f"--total-steps must be a multiple of {CHECKS}, got {total_steps}")
-    return of_schedules(task.trainer(task.load(), total_steps))
 
 
 def _say(name: str, result: "Result", out: Path | None) -> None:

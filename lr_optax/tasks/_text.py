@@ -7,8 +7,9 @@ from up to twelve before it; it is trained with AdamW on noisy batches of two su
 """
 
 import sysconfig
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,9 @@ import optax
 from flax import nnx
 from jax import Array
 
-from lr_optax.demo.training import Task, Train, training_of
+from lr_optax.foresight._compare import with_plateau
+from lr_optax.foresight._training_run import training_run
+from lr_optax.tasks._task import CHECKS, Task, Train, checked_steps, tested
 
 BATCH = 2
 CONTEXT = 12
@@ -81,35 +84,37 @@ def _windows(characters: np.ndarray) -> Array:
     return jnp.asarray(characters[starts[:, None] + np.arange(CONTEXT + 1)])
 
 
-def trainer(data: Data, total_steps: int) -> Train:
-    """A training run with AdamW."""
+def text(total_steps: int) -> Train:
+    """A training run with AdamW, of a multiple of 40 steps."""
+    data = load()
     graph, _ = nnx.split(nnx.eval_shape(lambda: Model(nnx.Rngs(0))))
 
-    def draw(key: Array) -> Array:
-        starts = jax.random.randint(key, (BATCH, 1), 0, len(data.train) - CONTEXT)
+    def windows(key: Array, batch_size: int) -> Array:
+        starts = jax.random.randint(key, (batch_size, 1), 0, len(data.train) - CONTEXT)
         return data.train[starts + jnp.arange(CONTEXT + 1)[None]]
 
-    def evaluate(params: Any, windows: Array) -> tuple[Array, Array]:
+    def evaluate(params: nnx.State, windows: Array) -> tuple[Array, Array]:
         logits = nnx.merge(graph, params)(windows[:, :-1])
         loss = optax.softmax_cross_entropy_with_integer_labels(logits, windows[:, 1:])
         return loss.mean(), (logits.argmax(-1) != windows[:, 1:]).mean()
 
-    return training_of(
+    return training_run(
+        loss_fn=lambda params, batch, key: evaluate(params, batch)[0],
         init=lambda key: nnx.state(Model(nnx.Rngs(key))),
-        draw=draw,
-        evaluate=evaluate,
-        optimizer=lambda schedule: optax.adamw(schedule, b2=0.99, weight_decay=0.1),
+        optimizer=with_plateau(partial(optax.adamw, b2=0.99, weight_decay=0.1)),
+        data=windows,
+        total_steps=checked_steps(total_steps),
+        batch_size=BATCH,
         validation=data.validation,
-        test=data.test,
-        total_steps=total_steps,
+        checks=CHECKS,
+        final=lambda params: tested(*evaluate(params, data.test)),
     )
 
 
 TASK = Task(
     name="text",
     summary="characters of Python's standard library, a small transformer with AdamW",
-    load=load,
-    trainer=trainer,
+    train=text,
     peaks=(0.003, 0.01),
     seeds=6,
     total_steps=4000,

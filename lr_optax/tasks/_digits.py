@@ -5,7 +5,8 @@ validate, 400 to test. Batches of 8 with fresh pixel noise leave a gradient so n
 rate stalls well above what a decaying one reaches.
 """
 
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,9 @@ from flax import nnx
 from jax import Array
 from sklearn.datasets import load_digits
 
-from lr_optax.demo.training import Task, Train, training_of
+from lr_optax.foresight._compare import with_plateau
+from lr_optax.foresight._training_run import training_run
+from lr_optax.tasks._task import CHECKS, Task, Train, checked_steps, tested
 
 BATCH = 8
 NOISE = 0.3
@@ -58,37 +61,39 @@ def load() -> Data:
     return Data(*(Split(jnp.asarray(images[p]), jnp.asarray(labels[p])) for p in parts))
 
 
-def trainer(data: Data, total_steps: int) -> Train:
-    """A training run with SGD and momentum 0.9."""
+def digits(total_steps: int) -> Train:
+    """A training run with SGD and momentum 0.9, of a multiple of 40 steps."""
+    data = load()
     graph, _ = nnx.split(nnx.eval_shape(lambda: Classifier(nnx.Rngs(0))))
 
-    def draw(key: Array) -> Split:
-        pick_key, noise_key = jax.random.split(key)
-        pick = jax.random.randint(pick_key, (BATCH,), 0, len(data.train.labels))
-        noise = NOISE * jax.random.normal(noise_key, (BATCH, 64))
-        return Split(data.train.images[pick] + noise, data.train.labels[pick])
+    def evaluate(params: nnx.State, batch: Split) -> tuple[Array, Array]:
+        logits = nnx.merge(graph, params)(batch.images)
+        loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch.labels)
+        return loss.mean(), (logits.argmax(-1) != batch.labels).mean()
 
-    def evaluate(params: Any, split: Split) -> tuple[Array, Array]:
-        logits = nnx.merge(graph, params)(split.images)
-        loss = optax.softmax_cross_entropy_with_integer_labels(logits, split.labels)
-        return loss.mean(), (logits.argmax(-1) != split.labels).mean()
+    def loss_fn(params: nnx.State, batch: Split, key: Array | None) -> Array:
+        if key is not None:
+            noise = NOISE * jax.random.normal(key, batch.images.shape)
+            batch = batch._replace(images=batch.images + noise)
+        return evaluate(params, batch)[0]
 
-    return training_of(
+    return training_run(
+        loss_fn,
         init=lambda key: nnx.state(Classifier(nnx.Rngs(key))),
-        draw=draw,
-        evaluate=evaluate,
-        optimizer=lambda schedule: optax.sgd(schedule, momentum=0.9),
+        optimizer=with_plateau(partial(optax.sgd, momentum=0.9)),
+        data=data.train,
+        total_steps=checked_steps(total_steps),
+        batch_size=BATCH,
         validation=data.validation,
-        test=data.test,
-        total_steps=total_steps,
+        checks=CHECKS,
+        final=lambda params: tested(*evaluate(params, data.test)),
     )
 
 
 TASK = Task(
     name="digits",
     summary="handwritten digits, SGD with momentum on noisy batches of 8 images",
-    load=load,
-    trainer=trainer,
+    train=digits,
     peaks=(0.01, 0.03, 0.1, 0.3),
     seeds=12,
     total_steps=2000,

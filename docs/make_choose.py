@@ -1,6 +1,6 @@
 """Print the table of docs/choose.md from published training logs.
 
-    python docs/evidence.py PATH/TO/slimpajama_124m/runs.csv
+    python docs/make_choose.py PATH/TO/slimpajama_124m/runs.csv
 
 The logs are those of fabian-sp/lr-scheduling (MIT): 124M-parameter language models on SlimPajama.
 """
@@ -9,7 +9,7 @@ import csv
 import sys
 from pathlib import Path
 
-NAMES = {"stable": "constant after warm-up", "cos0": "cosine to 0", "cos10": "cosine to 10 %"}
+NAMES = {"stable": "constant after warm-up", "cos0": "cosine to 0", "cos10": "cosine to 10%"}
 
 
 def name(schedule: str) -> str:
