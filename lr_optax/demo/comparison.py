@@ -31,7 +31,7 @@ from lr_optax import (
 )
 from lr_optax.demo import digits, picture, text
 from lr_optax.demo.training import MEASURED, Strategy, Task
-from lr_optax.foresight._statistics import Interval, shift
+from lr_optax.foresight._statistics import Estimate, typical_difference
 from lr_optax.foresight._sweep import sweep
 from lr_optax.results._result import Result, Table
 from lr_optax.results.sampling import rates_at, run_steps
@@ -102,9 +102,9 @@ class Row(NamedTuple):
     strategy: str
     peak: float
     at_edge: bool  # the best peak is the lowest or highest tried: a better one may lie beyond
-    test_loss: Interval  # median and quartiles over seeds
+    test_loss: Estimate  # median and quartiles over seeds
     test_error: float | None  # the median
-    gain: Interval  # the share of the constant rate's test loss that is gone
+    gain: Estimate  # the share of the constant rate's test loss that is gone
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -113,8 +113,8 @@ class Comparison(Result):
 
     A strategy's losses are those of its best peak, where the median of the final validation loss
     is lowest. Its ``gain`` is 1 - exp(m), where m is the middle of log(test loss) minus that of
-    the constant rate with the same seed (:func:`~lr_optax.foresight._statistics.shift`): a constant
-    rate often ends on a spike, and no single seed decides.
+    the constant rate with the same seed, by ``typical_difference``: a constant rate often ends on
+    a spike, and no single seed decides.
 
     Attributes:
         task: what was trained, and how.
@@ -153,7 +153,7 @@ class Comparison(Result):
         rows = []
         for i, best in enumerate(self.best):
             loss = self.test_loss[i, best]
-            ratio = shift(_logarithm(loss), _logarithm(constant))
+            ratio = typical_difference(_logarithm(loss), _logarithm(constant))
             tried = self.peaks[i]
             quartiles = np.quantile(_or_inf(loss), (0.25, 0.75), method="nearest")
             if len(loss) == 1:
@@ -163,11 +163,11 @@ class Comparison(Result):
                     strategy=self.names[i],
                     peak=float(tried[best]),
                     at_edge=len(tried) > 1 and tried[best] in (tried.min(), tried.max()),
-                    test_loss=Interval(*map(float, (np.median(_or_inf(loss)), *quartiles))),
+                    test_loss=Estimate(*map(float, (np.median(_or_inf(loss)), *quartiles))),
                     test_error=None
                     if self.test_error is None
                     else float(np.median(self.test_error[i, best])),
-                    gain=Interval(*(-math.expm1(x) for x in (ratio.middle, ratio.high, ratio.low))),
+                    gain=Estimate(*(-math.expm1(x) for x in (ratio.middle, ratio.high, ratio.low))),
                 )
             )
         return tuple(sorted(rows, key=lambda row: row.test_loss.middle))

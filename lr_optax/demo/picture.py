@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from lr_optax.demo.comparison import Comparison, Row
-    from lr_optax.foresight._statistics import Interval
+    from lr_optax.foresight._statistics import Estimate
 
 # Okabe and Ito's colours, which people who see colours differently tell apart
 BETTER, WORSE, UNDECIDED, RATE = "#0072B2", "#D55E00", "#6B6B6B", "#E69F00"
@@ -61,7 +61,7 @@ def gain(row: Row) -> str:
     return "–" if row.strategy == "constant" else with_bounds(row.gain, "{:+.1%}")
 
 
-def with_bounds(interval: Interval, form: str) -> str:
+def with_bounds(interval: Estimate, form: str) -> str:
     """A number with its bounds, as far as they are known."""
     middle, low, high = interval
     if math.isnan(middle):
