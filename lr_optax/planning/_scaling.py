@@ -32,7 +32,7 @@ def linear_scaling(rate: Rate, *, batch_size: Positive, base_batch_size: Positiv
         base_batch_size: B₀, the old one, in the same unit.
 
     Returns:
-        The new rate.
+        The rate for ``batch_size``.
 
     Example:
         >>> linear_scaling(0.1, batch_size=1024, base_batch_size=256)
@@ -77,11 +77,11 @@ def sqrt_scaling(
         b2: β₂ of the old run.
         eps: ε of the old run.
 
-    Returns:
-        All four new settings; they belong together.
-
     Raises:
         ValueError: the batch grows so much that a beta would fall below 0.
+
+    Returns:
+        The settings for ``batch_size``; they belong together.
 
     Example:
         >>> sqrt_scaling(1e-3, batch_size=1024, base_batch_size=256)
@@ -119,14 +119,14 @@ def beta_for_batch(beta: Fraction, *, batch_size: Positive, base_batch_size: Pos
         base_batch_size: B₀, the old one, in the same unit.
 
     Returns:
-        The new decay per step.
+        The decay per step for ``batch_size``.
 
     Example:
         >>> round(beta_for_batch(0.95, batch_size=1, base_batch_size=512), 4)
         0.9999
 
     When to use it:
-        For Adam's β₂ when the batch size changes, most of all towards small batches.
+        For Adam's β₂ when the batch size changes, above all to small batches.
 
     Reference:
         M. Marek, S. Lotfi, A. Somasundaram, A. G. Wilson, M. Goldblum, "Small Batch Size Training
@@ -138,14 +138,14 @@ def beta_for_batch(beta: Fraction, *, batch_size: Positive, base_batch_size: Pos
 
 @validated
 def beta_half_life(beta: Fraction, *, per_step: Positive = 1) -> Number:
-    """How far back an average with decay β reaches: ln ½ / ln β steps, each worth ``per_step``.
+    """After how long a value counts half in an average with decay β: ln ½ / ln β steps.
 
     Args:
         beta: β in [0, 1], the decay per step, a Python number; 1 never forgets.
         per_step: tokens or samples per step, > 0; 1 counts steps.
 
     Returns:
-        What goes by until a value's weight has halved.
+        Steps, or what ``per_step`` counts; infinite for β = 1.
 
     Example:
         >>> round(beta_half_life(0.95, per_step=1000))
@@ -188,7 +188,7 @@ def noise_scale_adam(max_rate: Rate, *, batch_size: Positive, noise_scale: Posit
         noise_scale: B_noise, in the unit of B.
 
     Returns:
-        The rate. It rises like √B, peaks at B_noise, and falls again.
+        The rate. It rises like √B up to B_noise, and falls again.
 
     Example:
         >>> noise_scale_adam(0.5, batch_size=400, noise_scale=100)
@@ -233,7 +233,7 @@ def adamw_timescale(rate: Rate, *, weight_decay: NonNegative) -> Number:
 def adamw_update_weights(
     schedule: Inner, *, weight_decay: NonNegative, total_steps: Period
 ) -> tuple[Array, Array]:
-    """How much each of AdamW's updates, and the initialisation, count in the final weights.
+    """The shares of the initialization, s, and of AdamW's updates, all c_t, in the final weights.
 
     After n steps the weights are s·θ₀ + Σ c_t·(−u_t/λ), with the updates u_t,
     c_t = η_t·λ·∏_{j>t}(1 − η_j·λ), and s = ∏(1 − η_t·λ); all of them add up to 1.
@@ -244,7 +244,7 @@ def adamw_update_weights(
         total_steps: n >= 1, the updates of the whole run.
 
     Returns:
-        s, the share of the initialisation that survives, and the vector of all c_t.
+        s, and the vector of all c_t.
 
     Example:
         >>> from lr_optax import constant
@@ -255,7 +255,7 @@ def adamw_update_weights(
 
     When to use it:
         To see how a schedule averages: with a decay to zero early updates keep their weight, and
-        with weight decay and a long run nothing is left of the initialisation.
+        with weight decay and a long run nothing is left of the initialization.
 
     Reference:
         S. Bergsma et al., "Straight to Zero: Why Linearly Decaying the Learning Rate to Zero Works
@@ -279,7 +279,7 @@ def proportional_weight_decay(
         peak_value: η_max, the peak of the rate.
 
     Returns:
-        A :class:`~lr_optax.Schedule` for the weight decay.
+        A schedule for the weight decay.
 
     Example:
         >>> from lr_optax import linear
@@ -289,7 +289,7 @@ def proportional_weight_decay(
         0.1 0.05 0.0
 
     When to use it:
-        For layers followed by a normalisation, whose gradients otherwise grow at the end of
+        For layers followed by a normalization, whose gradients otherwise grow at the end of
         training when the rate decays.
 
     Reference:
