@@ -157,7 +157,9 @@ CPU_BATCHES = 10
 """Batches on a CPU at most: a sweep of thousands of small runs stops this often, not hundreds of
 times, to hand over results and report progress."""
 
-CONFIG = ("jax_default_device", "jax_enable_x64", "jax_default_matmul_precision")
+DEVICE = "jax_default_device"
+
+CONFIG = (DEVICE, "jax_enable_x64", "jax_default_matmul_precision")
 """JAX's settings that change what is compiled."""
 
 
@@ -192,10 +194,7 @@ class SweepProgram:
     ):
         typed = jnp.issubdtype(keys.dtype, jax.dtypes.prng_key)
         key_data = np.asarray(jax.random.key_data(keys) if typed else keys)
-        config = {name: getattr(jax.config, name) for name in CONFIG}
-        chosen = config["jax_default_device"] is not None
-        devices = list(jnp.zeros(()).devices()) if chosen else jax.devices()
-        mesh = Mesh(np.array(devices), ("runs",))
+        mesh = mesh_of_runs()
         # On the devices, they have types that JAX has.
         self._data = jax.device_put((stacked, key_data), NamedSharding(mesh, P()))
         leaves, structure = jax.tree.flatten(self._data[0])
@@ -208,7 +207,7 @@ class SweepProgram:
             key_data.shape,
             jax.random.key_impl(keys) if typed else None,
             mesh,
-            tuple(config.values()),
+            tuple(getattr(jax.config, name) for name in CONFIG),
         )
         self._bounded = batch_size is not None
         self._size = self._even(batch_size or self._usual_size())
@@ -267,6 +266,13 @@ class SweepProgram:
         return -(-self.count // (batches * n)) * n
 
 
+def mesh_of_runs() -> Mesh:
+    """All devices of all processes in a row, or the default device that the user has chosen."""
+    chosen = getattr(jax.config, DEVICE) is not None
+    devices = list(jnp.zeros(()).devices()) if chosen else jax.devices()
+    return Mesh(np.array(devices), ("runs",))
+
+
 def _no_room(error: Exception) -> bool:
     # Several processes would have to choose the same smaller size.
     return "RESOURCE_EXHAUSTED" in str(error) and jax.process_count() == 1
@@ -278,7 +284,7 @@ def compiled(key: ProgramKey, size: int) -> jax.stages.Compiled:
     return traced(key, size).lower().compile()
 
 
-UNTRACEABLE = (
+UNTRACEABLE = (  # what JAX raises for a function that asks for values
     jax.errors.ConcretizationTypeError,
     jax.errors.NonConcreteBooleanIndexError,
     jax.errors.TracerArrayConversionError,

@@ -338,6 +338,9 @@ def range_test(
         shape: ``"exponential"``, or ``"linear"`` (Smith's, when the order of magnitude is known).
         metric: the name of the loss among the metrics; None where there is only one.
 
+    Returns:
+        The losses and what they suggest, by seed, as a :class:`RangeTest`.
+
     Raises:
         TypeError: ``keys`` are not random keys, or ``train`` cannot be traced.
         ValueError: a number is out of its range, there is no such metric, or it is not a history

@@ -1,9 +1,11 @@
 """Differences between candidates that share their seeds: how large, and whether more than noise."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from scipy.special import stdtrit  # scipy.stats has it too, but takes half a second to import
+
+Spread = TypeVar("Spread", float, np.ndarray)
 
 LEVEL = 0.95
 """The confidence of every interval."""
@@ -122,7 +124,7 @@ def finite_differences(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return values[finite] - reference[finite]
 
 
-def half_interval(spread: float | np.ndarray, n: int) -> float | np.ndarray:
+def half_interval(spread: Spread, n: int) -> Spread:
     """Half the width of the interval of a mean of n >= 2 values with this standard deviation."""
     return stdtrit(n - 1, 0.5 + LEVEL / 2) * spread / n**0.5
 

@@ -187,17 +187,22 @@ def gathered_metrics(records: Sequence[RunRecord], names: tuple[str, ...]) -> di
     for metric in dict.fromkeys(name for record in records for name in record.metrics):
         members = [record for record in records if metric in record.metrics]
         shapes = {record.metrics[metric].shape for record in members}
-        if len({(len(shape), shape[1:]) for shape in shapes}) > 1:
-            raise ValueError(
-                f"Sweep.from_runs: the metric {metric!r} may differ in length between runs, not "
-                f"otherwise in shape, got {', '.join(map(str, sorted(shapes)))}"
-            )
+        check_shapes(metric, shapes)
         table = metrics[metric] = np.full((len(names), seeds, *max(shapes)), np.nan)
         for record in members:
             value = record.metrics[metric]
             place = names.index(record.candidate), record.seed, *map(slice, value.shape)
             table[place] = value
     return metrics
+
+
+def check_shapes(metric: str, shapes: set[tuple[int, ...]]) -> None:
+    """Refuse runs of which a metric differs in more than the length of its history."""
+    if len({(len(shape), shape[1:]) for shape in shapes}) > 1:
+        raise ValueError(
+            f"Sweep.from_runs: the metric {metric!r} may differ in length between runs, not "
+            f"otherwise in shape, got {', '.join(map(str, sorted(shapes)))}"
+        )
 
 
 def ranked_candidates(values: np.ndarray, diverged: np.ndarray, mode: Mode) -> tuple[int, ...]:
@@ -221,15 +226,20 @@ def sweep_table(result: Sweep) -> Table:
         columns += [f"- {name}", "±", f"compared with the {name}"]
     rows = []
     for i in result.ranking:
-        finite = result.values[i][np.isfinite(result.values[i])]
-        row: list[object] = [result.names[i]]
-        row += [_finite_mean(finite), float(np.median(finite))] if finite.size else [None, None]
-        row += [float(finite.std(ddof=1)) if finite.size > 1 else None]
-        row += [int(result.diverged[i].sum())]
+        row = [result.names[i], *seed_cells(result.values[i]), int(result.diverged[i].sum())]
         for name, reference in references.items():
             row += comparison_cells(result, i, name, reference)
         rows.append(tuple(row))
     return Table(tuple(columns), tuple(rows))
+
+
+def seed_cells(values: np.ndarray) -> tuple[float | None, ...]:
+    """The mean, the median and the standard deviation over seeds; None where there is none."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return None, None, None
+    spread = float(finite.std(ddof=1)) if finite.size > 1 else None
+    return float(finite.mean()), float(np.median(finite)), spread
 
 
 def comparison_cells(result: Sweep, i: int, name: str, reference: int) -> tuple[object, ...]:
@@ -254,17 +264,10 @@ def sweep_notes(result: Sweep) -> tuple[str, ...]:
     done, planned = int(result.finished.sum()), result.finished.size
     if done < planned:
         notes.append(f"{done} of {planned} runs were finished; the others do not count")
-    diverged = [
-        f"{result.names[i]} ({result.diverged[i].sum()})"
-        for i in result.ranking
-        if result.diverged[i].any()
-    ]
     if result.diverged.sum() == done > 0:
         notes.append("every run diverged: there is no best")
-    elif diverged:
-        more = len(diverged) - NAMED_DIVERGED
-        names = ", ".join(diverged[:NAMED_DIVERGED]) + (f" and {more} more" if more > 0 else "")
-        notes.append(f"diverged, and so ranked last (runs): {names}")
+    elif result.diverged.any():
+        notes.append(divergence_note(result))
     if result.finished.shape[1] == 1:
         notes.append("one seed cannot tell a difference from noise: give several keys")
     elif len(result.names) > 1:
@@ -273,6 +276,15 @@ def sweep_notes(result: Sweep) -> tuple[str, ...]:
             "alone; the best was chosen on these same runs, so its lead is optimistic"
         )
     return tuple(notes)
+
+
+def divergence_note(result: Sweep) -> str:
+    """Which candidates diverged, and how many of their runs."""
+    diverged = [i for i in result.ranking if result.diverged[i].any()]
+    named = [f"{result.names[i]} ({result.diverged[i].sum()})" for i in diverged[:NAMED_DIVERGED]]
+    more = len(diverged) - len(named)
+    names = ", ".join(named) + (f" and {more} more" if more else "")
+    return f"diverged, and so ranked last (runs): {names}"
 
 
 def has_histories(result: Sweep) -> bool:
@@ -292,10 +304,6 @@ def seeds_panel(result: Sweep) -> Panel:
         dots.append(Curve(finite, np.full(len(finite), row), color=color, form="dots"))
         if len(finite):
             dots.append(Curve([finite.mean()], [row], color=color, form="bars"))
-    spans = []
-    if result.baseline is not None and np.isfinite(result.values[result.baseline]).any():
-        mean = _finite_mean(result.values[result.baseline])
-        spans.append(Span(mean, mean, "baseline", GREY))
     finite = result.values[np.isfinite(result.values)]
     # Beyond a factor of 30 the low values would lie on top of each other on a linear axis.
     log = "x" if len(finite) and 0 < 30 * finite.min() < finite.max() else ""
@@ -303,7 +311,16 @@ def seeds_panel(result: Sweep) -> Panel:
     scope = f", best {len(rows)} of {len(result.names)}" if left_out else ""
     title = f"{result.metric}: seeds and mean{scope}"
     height = 0.12 * len(rows) + 0.3
-    return Panel(title, "", tuple(dots), tuple(spans), log, rows=tuple(rows), height=height)
+    spans = baseline_spans(result)
+    return Panel(title, "", tuple(dots), spans, log, rows=tuple(rows), height=height)
+
+
+def baseline_spans(result: Sweep) -> tuple[Span, ...]:
+    """The mean of the baseline as a line, if it has one."""
+    if result.baseline is None or not np.isfinite(result.values[result.baseline]).any():
+        return ()
+    mean = _finite_mean(result.values[result.baseline])
+    return (Span(mean, mean, "baseline", GREY),)
 
 
 def histories_panel(result: Sweep) -> Panel:

@@ -213,8 +213,8 @@ def bowl_of(result: Tuning, rounds: int, box: Box) -> Bowl:
     n, sign, places = rounds * result.points, sign_of(result), places_of(result, rounds)
     z = (places - box.center) / box.half
     inside = fitted_settings(z, sign * result.means[:n])
-    design, unknown = design_matrix(z[inside]), np.full(len(box.center), np.nan)
-    best_tried = places[lowest_of(result, rounds)]
+    design, best_tried = design_matrix(z[inside]), places[lowest_of(result, rounds)]
+    unknown = np.full(len(box.center), np.nan)
     tried = Bowl(best_tried, unknown, np.zeros(design.shape[1]), has_minimum=False)
     if len(design) <= design.shape[1]:
         return tried
@@ -223,12 +223,10 @@ def bowl_of(result: Tuning, rounds: int, box: Box) -> Bowl:
     minimum = minimum_of(coefficients, len(box.center))
     if minimum is None:
         return tried
-    seeds, margin = by_seed.shape[1], unknown
-    if seeds > 1:
-        spread = np.std(seed_shifts(by_seed, minimum), axis=0, ddof=1)
-        margin = np.asarray(half_interval(box.half * spread, seeds))
+    seeds = by_seed.shape[1]
+    spread = np.std(seed_shifts(by_seed, minimum), axis=0, ddof=1) if seeds > 1 else unknown
     best = np.clip(box.center + box.half * minimum, 0, 1)
-    return Bowl(best, margin, coefficients, has_minimum=True)
+    return Bowl(best, half_interval(box.half * spread, seeds), coefficients, has_minimum=True)
 
 
 def fitted_settings(z: np.ndarray, means: np.ndarray) -> np.ndarray:
@@ -290,32 +288,32 @@ def derivatives(coefficients: np.ndarray, dimensions: int) -> tuple[np.ndarray, 
     return slope, curvature
 
 
+NO_MINIMUM = (
+    "no minimum shows around the best of those tried: around it the metric is flat, or noise, and "
+    "more seeds are needed to tell"
+)
+
+
 def tuning_notes(result: Tuning) -> tuple[str, ...]:
     """Where the search did not find what it looked for, and what to change."""
     seeds, lost = result.values.shape[1], int((~np.isfinite(result.values)).sum())
     if lost == result.values.size:
         return (f"all {lost} runs diverged: lower `min_value` and `max_value`",)
-    notes = []
-    if result.finished_rounds < result.rounds:
+    done, notes = result.finished_rounds, []
+    if done < result.rounds:
         notes.append(
-            f"interrupted: {result.finished_rounds} of {result.rounds} rounds are finished, with "
-            f"{seeds} keys"
+            f"interrupted: {done} of {result.rounds} rounds are finished, with {seeds} keys"
         )
     differ = np.nanmin(result.means) < np.nanmax(result.means)
     notes += edge_notes(result) if differ else []
     if not result.bowl.has_minimum and not (differ and notes):
-        notes.append(
-            "no minimum shows around the best of those tried: around it the metric is flat, or "
-            "noise, and more seeds are needed to tell"
-        )
+        notes.append(NO_MINIMUM)
     if seeds == 1:
         notes.append("one seed gives no interval: give several keys")
     if lost:
-        stable = result.settings[np.isfinite(result.means), 0]
-        notes.append(
-            f"{lost} of {result.values.size} runs diverged; {max(stable):.3g} is the highest peak "
-            "at which none did"
-        )
+        highest = max(result.settings[np.isfinite(result.means), 0])
+        runs = f"{lost} of {result.values.size} runs diverged"
+        notes.append(f"{runs}; {highest:.3g} is the highest peak at which none did")
     return tuple(notes)
 
 
@@ -340,14 +338,20 @@ def axis_panel(result: Tuning, i: int) -> Panel:
         curves.append(Curve(x[part], means, name, charts.color(r), "discs"))
     if len(result.axes) == 1 and np.isfinite(result.means).any() and result.bowl.has_minimum:
         curves.append(bowl_curve(result, axis))
-    best, (low, high) = result.best[axis.name], result.intervals[axis.name]
+    title, log = axis.name if i else "peak learning rate", "x" if axis.low > 0 else ""
+    spans, limits = best_spans(result, axis.name), shown_limits(result)
+    return Panel(title, result.metric, tuple(curves), spans, log, limits)
+
+
+def best_spans(result: Tuning, name: str) -> tuple[Span, ...]:
+    """The best of a hyperparameter as a line, and its interval."""
+    best, (low, high) = result.best[name], result.intervals[name]
     spans = []
     if math.isfinite(best):
-        spans.append(Span(best, best, f"best {axis.name} {best:.3g}", BEST_COLOR))
+        spans.append(Span(best, best, f"best {name} {best:.3g}", BEST_COLOR))
     if low < high:
-        spans.append(Span(low, high, f"{axis.name}, 95% interval", BEST_COLOR))
-    title, log = axis.name if i else "peak learning rate", "x" if axis.low > 0 else ""
-    return Panel(title, result.metric, tuple(curves), tuple(spans), log, shown_limits(result))
+        spans.append(Span(low, high, f"{name}, 95% interval", BEST_COLOR))
+    return tuple(spans)
 
 
 def bowl_curve(result: Tuning, axis: Axis) -> Curve:
@@ -438,11 +442,7 @@ def tune(
         raise TypeError(f"tune: `family` must be a function of the peak, got {show(family)}")
     check_keys(keys)
     axes = checked_axes(min_value, max_value, others or {})
-    terms = len(exponents(len(axes)))
-    points = points or (8 if len(axes) == 1 else 3 * terms)
-    for name, value, least in (("points", points, terms + 1), ("rounds", rounds, 2)):
-        if value < least:
-            raise ValueError(f"tune: `{name}` must be >= {least}, got {value}")
+    points = checked_points(points, rounds, len(axes))
 
     def candidate(setting: np.ndarray) -> Tree:
         values = dict(zip([axis.name for axis in axes], map(float, setting), strict=True))
@@ -499,9 +499,20 @@ def with_round(result: Tuning, settings: np.ndarray, tried: Sweep, keys: np.ndar
     )
 
 
+def checked_points(points: int | None, rounds: int, dimensions: int) -> int:
+    """How many settings a round has: more than a quadratic has coefficients."""
+    terms = len(exponents(dimensions))
+    points = points or (8 if dimensions == 1 else 3 * terms)
+    for name, value, least in (("points", points, terms + 1), ("rounds", rounds, 2)):
+        if value < least:
+            raise ValueError(f"tune: `{name}` must be >= {least}, got {value}")
+    return points
+
+
 def checked_axes(
     min_value: Positive, max_value: Positive, others: Mapping[str, tuple[float, float]]
 ) -> tuple[Axis, ...]:
+    """The axes of a search, the peak's first."""
     if not isinstance(others, Mapping):
         raise TypeError(
             f"tune: `others` must be a mapping from names to ranges, got {show(others)}"
@@ -510,19 +521,21 @@ def checked_axes(
         raise ValueError(
             "tune: `others` must not name the peak: it has `min_value` and `max_value`"
         )
-    axes = []
-    for name, ends in (("peak", (min_value, max_value)), *others.items()):
-        field = f"the range of `{name}`" if axes else "`min_value` and `max_value`"
-        try:
-            low, high = map(float, ends)
-        except (TypeError, ValueError):
-            raise TypeError(f"tune: {field} must be two numbers, got {show(ends)}") from None
-        if not -math.inf < low < high < math.inf:
-            raise ValueError(
-                f"tune: {field} must be finite, lowest < highest, got {low!r} and {high!r}"
-            )
-        axes.append(Axis(name, low, high))
-    return tuple(axes)
+    peak = checked_axis("peak", (min_value, max_value), "`min_value` and `max_value`")
+    return peak, *(checked_axis(n, ends, f"the range of `{n}`") for n, ends in others.items())
+
+
+def checked_axis(name: str, ends: tuple[Positive, Positive], field: str) -> Axis:
+    """An axis, if its ends are finite and in order."""
+    try:
+        low, high = map(float, ends)
+    except (TypeError, ValueError):
+        raise TypeError(f"tune: {field} must be two numbers, got {show(ends)}") from None
+    if not -math.inf < low < high < math.inf:
+        raise ValueError(
+            f"tune: {field} must be finite, lowest < highest, got {low!r} and {high!r}"
+        )
+    return Axis(name, low, high)
 
 
 def _of_all(progress: OnProgress, i: int, rounds: int) -> OnProgress:
