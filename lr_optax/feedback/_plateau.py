@@ -150,12 +150,12 @@ def reduce_on_plateau(
         1.0 [1. 1. 1.]
         0.5 [0.5 0.5 0.5]
 
-        It follows any optimizer, its rate a schedule or not, noted in the state or not:
+        It follows any optimizer, its rate a schedule or not, recorded in the state or not:
 
         >>> from lr_optax import cosine_decay
         >>> s = cosine_decay(0.1, decay_steps=1000)
         >>> plain = optax.chain(optax.adam(s), reduce_on_plateau())
-        >>> noted = optax.chain(optax.inject_hyperparams(optax.adam)(s), reduce_on_plateau())
+        >>> recorded = optax.chain(optax.inject_hyperparams(optax.adam)(s), reduce_on_plateau())
 
     When to use it:
         When the length of the run is not known, or the loss has plateaus that no schedule knows,

@@ -52,30 +52,30 @@ def stack(candidates: Sequence[Tree]) -> Tree:
             )
     stacked = []
     for column in zip(*(leaves for leaves, _ in flat), strict=True):
-        place = f"candidate{jax.tree_util.keystr(column[0][0])}"
-        stacked.append(stacked_leaves(place, [leaf for _, leaf in column]))
+        path = f"candidate{jax.tree_util.keystr(column[0][0])}"
+        stacked.append(stacked_leaves(path, [leaf for _, leaf in column]))
     return jax.tree.unflatten(flat[0][1], stacked)
 
 
-def stacked_leaves(place: str, leaves: Sequence[Tree]) -> Tree:
+def stacked_leaves(path: str, leaves: Sequence[Tree]) -> Tree:
     """What the candidates have at one place, with a leading axis."""
     if any(map(_is_transform, leaves)):
         raise TypeError(
-            f"sweep: {place} is an Optax transform or a schedule with feedback, which cannot "
+            f"sweep: {path} is an Optax transform or a schedule with feedback, which cannot "
             "be stacked: let candidates hold its settings, as in (schedule, {'factor': 0.5, "
             "'patience': 3}), and build it inside `train`"
         )
     if not any(map(callable, leaves)):
-        return stacked_numbers(place, leaves)
+        return stacked_numbers(path, leaves)
     if not all(map(callable, leaves)):
         raise TypeError(
-            f"sweep: {place} is a schedule in one candidate and a number in another; a fixed rate "
+            f"sweep: {path} is a schedule in one candidate and a number in another; a fixed rate "
             "is constant(0.1)"
         )
-    return stacked_schedules(place, leaves)
+    return stacked_schedules(path, leaves)
 
 
-def stacked_schedules(place: str, schedules: Sequence[Tree]) -> Tree:
+def stacked_schedules(path: str, schedules: Sequence[Tree]) -> Tree:
     """One schedule whose numbers have a leading axis."""
     # A function that is a pytree, such as a module, stays as it is where all are alike.
     if len(set(map(_kind, schedules))) > 1 or jax.tree_util.all_leaves(schedules):
@@ -85,24 +85,24 @@ def stacked_schedules(place: str, schedules: Sequence[Tree]) -> Tree:
     for kind in (distinct := list(dict.fromkeys(kinds))):
         stand_in = schedules[kinds.index(kind)]
         members = [s if k == kind else stand_in for s, k in zip(schedules, kinds, strict=True)]
-        stacks.append(jax.tree.map(lambda *leaves: stacked_numbers(place, leaves), *members))
+        stacks.append(jax.tree.map(lambda *leaves: stacked_numbers(path, leaves), *members))
     if len(distinct) == 1:
         return stacks[0]
     return switch(tuple(stacks), index=np.array([distinct.index(kind) for kind in kinds]))
 
 
-def stacked_numbers(place: str, leaves: Sequence[object]) -> np.ndarray:
+def stacked_numbers(path: str, leaves: Sequence[object]) -> np.ndarray:
     """Numbers or arrays of one shape as one array, in a type that JAX has."""
     arrays = list(map(np.asarray, leaves))
     for leaf, array in zip(leaves, arrays, strict=True):
         if not (array.dtype == bool or jnp.issubdtype(array.dtype, jnp.number)):
             raise TypeError(
-                f"sweep: {place} must be a number, an array or a schedule, got {show(leaf)}; what "
+                f"sweep: {path} must be a number, an array or a schedule, got {show(leaf)}; what "
                 "is the same for all belongs into `train`"
             )
     if len({array.shape for array in arrays}) > 1:
         shapes = sorted({array.shape for array in arrays})
-        raise ValueError(f"sweep: {place} has another shape in every candidate: {shapes}")
+        raise ValueError(f"sweep: {path} has another shape in every candidate: {shapes}")
     table = np.stack(arrays)
     dtype = jax.dtypes.canonicalize_dtype(table.dtype)
     # A whole number beyond the integer type would wrap around.

@@ -280,8 +280,8 @@ def ramp_panel(result: RangeTest) -> Panel:
         height = high - low or 1
         limits = low - 0.1 * height, high + 0.3 * height
     spans = [
-        Span(rate, rate, f"{name} {rate:.3g}", charts.color(place))
-        for place, (name, rate) in enumerate(result.suggestions.items(), start=1)
+        Span(rate, rate, f"{name} {rate:.3g}", charts.color(number))
+        for number, (name, rate) in enumerate(result.suggestions.items(), start=1)
         if math.isfinite(rate)
     ]
     marked = {"search": (result.search_range, GREY), "cycle": (result.bounds, charts.color(0))}
@@ -356,8 +356,8 @@ def range_test(
         ...         return x - schedule(t) * (x + noise), 0.5 * x**2
         ...     return {"loss": jax.lax.scan(step, jnp.float32(9), jnp.arange(200))[1]}
         >>> keys = jax.random.split(jax.random.key(0), 3)
-        >>> found = range_test(train, keys, min_value=1e-3, total_steps=200)
-        >>> print(f"{found.suggestions['valley']:.2f}")
+        >>> result = range_test(train, keys, min_value=1e-3, total_steps=200)
+        >>> print(f"{result.suggestions['valley']:.2f}")
         0.07
 
     When to use it:
@@ -385,5 +385,5 @@ def range_test(
             f"`total_steps` or divides it, got the shape {losses.shape[1:]} for `total_steps` = "
             f"{total_steps}; `total_steps` must be the length of the runs"
         )
-    every = total_steps // losses.shape[1]
-    return RangeTest(rates[every - 1 :: every], losses, result.metric)
+    stride = total_steps // losses.shape[1]
+    return RangeTest(rates[stride - 1 :: stride], losses, result.metric)

@@ -191,8 +191,8 @@ def gathered_metrics(records: Sequence[RunRecord], names: tuple[str, ...]) -> di
         table = metrics[metric] = np.full((len(names), seeds, *max(shapes)), np.nan)
         for record in members:
             value = record.metrics[metric]
-            place = names.index(record.candidate), record.seed, *map(slice, value.shape)
-            table[place] = value
+            index = names.index(record.candidate), record.seed, *map(slice, value.shape)
+            table[index] = value
     return metrics
 
 
@@ -425,7 +425,7 @@ def sweep(
     names = names or texts
     reference = None if baseline is None else candidate_number(baseline, names)
     program = SweepProgram(train, stack(members), len(members), keys, batch_size)
-    metric = ranking_metric(_by_name(program.metrics()), metric)
+    metric = ranking_metric(metrics_by_name(program.metrics()), metric)
     metrics, finished = finished_runs(program, len(members), len(keys), progress)
     return Sweep(names, texts, metrics, finished, metric, mode, reference)
 
@@ -453,7 +453,7 @@ def finished_runs(
     done = 0
     try:
         report = _reporter(progress, program.count)
-        for batch in map(_by_name, program.batches()):
+        for batch in map(metrics_by_name, program.batches()):
             batches.append(batch)
             done += len(next(iter(batch.values())))
             report(done)
@@ -547,7 +547,8 @@ def check_rankable(metric: str, form: jax.ShapeDtypeStruct) -> None:
         )
 
 
-def _by_name(metrics: Tree) -> dict[str, Any]:
+def metrics_by_name(metrics: Tree) -> dict[str, Any]:
+    """The leaves of metrics by name; a leaf that stands alone is called "metric"."""
     return {
         jax.tree_util.keystr(path, simple=True, separator=".") or "metric": leaf
         for path, leaf in jax.tree.leaves_with_path(metrics)

@@ -172,7 +172,7 @@ def spread_places(points: int, dimensions: int) -> np.ndarray:
     Its steps are powers of the root of x^(d+1) = x + 1 for d further dimensions.
     """
     ratio = 2.0
-    for _ in range(50):  # a fixed point: each turn at least halves the error
+    for _ in range(50):  # a fixed point, whose error each turn at least halves
         ratio = (1 + ratio) ** (1 / dimensions)
     steps = ratio ** -np.arange(1.0, dimensions)
     n = np.arange(points)[:, None]
@@ -400,7 +400,7 @@ def tune(
         family: ``peak -> candidate``, such as ``lambda peak: cosine_decay(peak,
             decay_steps=1000)``; of one kind for all peaks. With ``others``, ``(peak, **others) ->
             candidate``; a candidate may be a pair of a schedule and a number.
-        keys: random keys, one for each repetition. Three tell where the best is, more how sure.
+        keys: random keys, one for each repetition. Three find the best; more narrow its interval.
         min_value: the lowest peak, > 0.
         max_value: the highest, > ``min_value``. Decades apart cost little: the first round is
             spread over them.
@@ -429,14 +429,14 @@ def tune(
         >>> def train(schedule, key):  # the loss is lowest at a rate of about 0.03
         ...     return jnp.log(schedule(0) / 0.03) ** 2 + 0.1 * jax.random.normal(key)
         >>> keys = jax.random.split(jax.random.key(0), 3)
-        >>> found = tune(train, constant, keys, min_value=1e-5, max_value=10.0)
-        >>> print(f"{found.best['peak']:.3f}", found.schedule.name)
+        >>> result = tune(train, constant, keys, min_value=1e-5, max_value=10.0)
+        >>> print(f"{result.best['peak']:.3f}", result.schedule.name)
         0.030 constant
 
     When to use it:
-        Before schedules are compared: each does best at its own peak, and at a peak that suits one
-        of them the comparison says nothing. The best metric found here is flattered by the search;
-        train with fresh keys to know it.
+        Before schedules are compared: each does best at its own peak, and a comparison at a peak
+        that suits one of them is unfair to the others. The best metric found here is optimistic,
+        since it was searched for: for an unbiased one train again with fresh keys.
     """
     if not callable(family):
         raise TypeError(f"tune: `family` must be a function of the peak, got {show(family)}")
