@@ -12,7 +12,7 @@ from sweep import STEPS, schedules
 
 from lr_optax import cosine_annealing, multistep_decay
 from lr_optax.demo import digits
-from lr_optax.foresight._program import Lanes, stack
+from lr_optax.foresight._program import SweepProgram, stack
 
 MILLION = 10**6
 
@@ -51,8 +51,8 @@ def lane_rows() -> Iterator[str]:
     strategies = schedules()
     one = sum(megabytes(jax.jit(train).lower(strategies[0], key).compile()))
     for n in (1, 8, 32, 64):
-        lanes = Lanes(train, stack(strategies), len(strategies), key[None], batch_size=n)
-        whole = sum(megabytes(lanes._fitting()))
+        program = SweepProgram(train, stack(strategies), len(strategies), key[None], batch_size=n)
+        whole = sum(megabytes(program.compiled()))
         yield f"| {n} | {whole:.2f} | {n * one:.2f} | {whole / (n * one):.2f} |"
 
 

@@ -1,7 +1,7 @@
 """Raise the rate while a metric keeps improving, lower it when it stops."""
 
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from lr_optax._core.hyperparameters import (
     is_known,
     validated,
 )
-from lr_optax.feedback._transform import flag, improves, real, transform, whole
+from lr_optax.feedback._transform import AxisName, flag, improves, real, transform, whole
 
 
 class GreedySettings(NamedTuple):
@@ -55,13 +55,26 @@ class GreedyState(NamedTuple):
     metric_count: Array  # int32: how many they are
     settings: GreedySettings  # the code's: every update sets them again
 
+    def after_metric(self, metric: Array) -> "GreedyState":
+        """The state after one check of a metric."""
+        settings = self.settings
+        waiting = jnp.maximum(self.checks_to_skip - 1, 0)
+        state = compared(with_metric(self, metric))
+        rise, cut = state.good_checks > settings.patience, state.bad_checks > settings.patience
+        state = moved(state, rise, cut)
+        reset = state.cuts_at_min >= settings.reset_after
+        beginning = first_state(len(state.window), settings)
+        state = jax.tree.map(partial(jnp.where, reset), beginning, state)
+        skip = jnp.where(rise, settings.warmup, jnp.where(cut, settings.cooldown, waiting))
+        return state._replace(checks_to_skip=skip)
+
 
 # So that jax.export can save a program that takes such a state.
 for _type in (GreedySettings, GreedyState):
     register_namedtuple_serialization(_type, serialized_name=f"lr_optax.{_type.__name__}")
 
 
-def begin(window_size: int, settings: GreedySettings) -> GreedyState:
+def first_state(window_size: int, settings: GreedySettings) -> GreedyState:
     """The state before the first metric."""
     return GreedyState(
         scale=real(1),
@@ -78,20 +91,7 @@ def begin(window_size: int, settings: GreedySettings) -> GreedyState:
     )
 
 
-def check(state: GreedyState, metric: Array) -> GreedyState:
-    """The state after one check of a metric."""
-    settings = state.settings
-    waiting = jnp.maximum(state.checks_to_skip - 1, 0)
-    state = counted(smoothed(state, metric))
-    rise, cut = state.good_checks > settings.patience, state.bad_checks > settings.patience
-    state = moved(state, rise, cut)
-    anew = state.cuts_at_min >= settings.reset_after
-    state = jax.tree.map(partial(jnp.where, anew), begin(len(state.window), settings), state)
-    skip = jnp.where(rise, settings.warmup, jnp.where(cut, settings.cooldown, waiting))
-    return state._replace(checks_to_skip=skip)
-
-
-def smoothed(state: GreedyState, metric: Array) -> GreedyState:
+def with_metric(state: GreedyState, metric: Array) -> GreedyState:
     """The state with one more metric in its window."""
     size = len(state.window)
     # A comparison, since a write at a computed place is a loop on some devices.
@@ -99,19 +99,16 @@ def smoothed(state: GreedyState, metric: Array) -> GreedyState:
     return state._replace(window=window, window_count=state.window_count + 1)
 
 
-def mean(state: GreedyState) -> Array:
-    """The mean of the metrics in the window, which may not be full yet."""
-    return state.window.sum() / real(jnp.minimum(state.window_count, len(state.window)))
-
-
-def counted(state: GreedyState) -> GreedyState:
+def compared(state: GreedyState) -> GreedyState:
     """The state after the mean of its window has been compared with the best."""
-    sign = state.settings.sign
-    metric, best = sign * mean(state), sign * state.best  # from here on, smaller is better
+    settings = state.settings
+    # The window may not be full yet.
+    mean = state.window.sum() / real(jnp.minimum(state.window_count, len(state.window)))
+    metric, best = settings.sign * mean, settings.sign * state.best  # now smaller is better
     skip = state.checks_to_skip > 0
-    better = ~skip & improves(metric, best, state.settings)
+    better = ~skip & improves(metric, best, settings.threshold, settings.relative)
     return state._replace(
-        best=sign * jnp.where(better, metric, best),
+        best=settings.sign * jnp.where(better, metric, best),
         good_checks=jnp.where(better, state.good_checks + 1, 0),
         bad_checks=jnp.where(better | skip, 0, state.bad_checks + 1),
     )
@@ -151,7 +148,7 @@ def greedy(
     reset_after: Period = 500,
     accumulation_size: Period = 1,
     nonfinite: Literal["compare", "ignore"] = "compare",
-    axis_name: Any = None,
+    axis_name: AxisName = None,
 ) -> optax.GradientTransformationExtraArgs:
     """Multiply updates by a scale that rises while a metric improves and falls when it does not.
 
@@ -176,7 +173,7 @@ def greedy(
         threshold: the smallest improvement that counts, >= 0.
         threshold_mode: whether the threshold is absolute, "abs", or relative to the best, "rel".
         mode: whether the metric should fall, "min", or rise, "max".
-        cooldown: how many checks after a cut are passed over, >= 0. Not even a best is noted.
+        cooldown: how many checks after a cut are skipped, >= 0; not even a best counts in them.
         warmup: the same after a rise.
         min_scale: the smallest scale, in [0, 1]. Transformers' default rates, 0.001 to 1, are
             these scales under a rate of 0.1.
@@ -184,7 +181,7 @@ def greedy(
         eps: a change of no more than this is not made, >= 0.
         window_size: over how many of the last metrics a check takes the mean, >= 1, a Python
             number; Transformers' ``smooth=True`` is 50.
-        reset_after: how many cuts at the minimum start everything anew, >= 1.
+        reset_after: how many cuts at the minimum set everything back to the beginning, >= 1.
         accumulation_size: how many metrics are averaged for one check, >= 1.
         nonfinite: "compare" takes infinities as the numbers they are, and NaN as never better;
             "ignore" passes over all of them as if there had been no metric.
@@ -238,6 +235,6 @@ def greedy(
             accumulation_size=whole(accumulation_size),
             ignore_nonfinite=flag(nonfinite == "ignore"),
         )
-        return begin(int(window_size), settings)
+        return first_state(int(window_size), settings)
 
-    return transform(start, check, axis_name)
+    return transform(start, axis_name)

@@ -1,30 +1,31 @@
 """A metric from outside the training step, for every policy in an optimizer's state."""
 
-from typing import Any, TypeVar
+from typing import TypeGuard, TypeVar
 
 import jax
 from jax.typing import ArrayLike
 
-from lr_optax.feedback import _greedy as greedylr
-from lr_optax.feedback import _plateau as plateau
-from lr_optax.feedback._transform import collect, unwrapped
+from lr_optax.feedback._greedy import GreedyState
+from lr_optax.feedback._plateau import PlateauState
+from lr_optax.feedback._transform import AxisName, collect, unwrapped
 
 T = TypeVar("T")
 
-CHECKS = {plateau.PlateauState: plateau.check, greedylr.GreedyState: greedylr.check}
+Policy = PlateauState | GreedyState
+"""The states of all rates set by a metric."""
 
 
-def is_feedback(node: object) -> bool:
+def is_feedback(node: object) -> TypeGuard[Policy]:
     """Whether a node of an optimizer's state is that of a rate set by a metric."""
-    return type(node) in CHECKS
+    return isinstance(node, Policy)
 
 
-def follows_metric(opt_state: Any) -> bool:
+def follows_metric(opt_state: object) -> bool:
     """Whether something in an optimizer's state would see what is observed."""
     return any(map(is_feedback, jax.tree.leaves(opt_state, is_leaf=is_feedback)))
 
 
-def observe(opt_state: T, value: ArrayLike, *, axis_name: Any = None) -> T:
+def observe(opt_state: T, value: ArrayLike, *, axis_name: AxisName = None) -> T:
     """The state after one more metric, such as the validation loss of an epoch.
 
     Steps every :func:`reduce_on_plateau` and :func:`greedy` in a state, wherever it is nested, as
@@ -39,7 +40,7 @@ def observe(opt_state: T, value: ArrayLike, *, axis_name: Any = None) -> T:
         opt_state: the state of any Optax optimizer, or a pytree with one in it such as a
             ``TrainState``; of an ``nnx.Optimizer``, its ``opt_state``.
         value: a real scalar.
-        axis_name: a mapped axis, or several, over which the metric is averaged first. It is no
+        axis_name: a mapped axis, or several, over which the metric is averaged first. It is not
             part of the state: name it here as in :func:`reduce_on_plateau`.
 
     Returns:
@@ -47,7 +48,8 @@ def observe(opt_state: T, value: ArrayLike, *, axis_name: Any = None) -> T:
 
     Raises:
         ValueError: nothing in the state would see the value, or it is not a scalar.
-        TypeError: the value is no real number; without a new metric there is nothing to observe.
+        TypeError: the value is not a real number, such as None: without a new metric there is
+            nothing to observe.
 
     Example:
         >>> import optax
@@ -67,13 +69,12 @@ def observe(opt_state: T, value: ArrayLike, *, axis_name: Any = None) -> T:
         raise ValueError(
             "observe: no reduce_on_plateau or greedy of lr_optax in this state would see `value`"
         )
-    return jax.tree.map(
-        lambda node: _stepped(node, value, axis_name) if is_feedback(node) else node,
-        opt_state,
-        is_leaf=is_feedback,
-    )
 
+    def observed(node: object) -> object:
+        if not is_feedback(node):
+            return node
+        after = collect(unwrapped(node), value, axis_name)
+        # With the variables around the arrays that Flax's nnx had put there.
+        return jax.tree.unflatten(jax.tree.structure(node), jax.tree.leaves(after))
 
-def _stepped(node: Any, value: ArrayLike, axis_name: Any) -> Any:
-    after = collect(CHECKS[type(node)], unwrapped(node), value, axis_name)
-    return jax.tree.unflatten(jax.tree.structure(node), jax.tree.leaves(after))
+    return jax.tree.map(observed, opt_state, is_leaf=is_feedback)

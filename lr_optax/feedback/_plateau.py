@@ -1,10 +1,11 @@
 """Cut the rate when a metric stops improving.
 
-The logic is :func:`check`, a pure function from a state and a metric to the next state.
+The logic is :meth:`PlateauState.after_metric`, a pure function from a state and a metric to the
+next state.
 """
 
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ from lr_optax._core.hyperparameters import (
     Shrinking,
     validated,
 )
-from lr_optax.feedback._transform import flag, improves, real, transform, whole
+from lr_optax.feedback._transform import AxisName, flag, improves, real, transform, whole
 
 
 class PlateauSettings(NamedTuple):
@@ -51,32 +52,32 @@ class PlateauState(NamedTuple):
     metric_count: Array  # int32: how many they are
     settings: PlateauSettings  # the code's: every update sets them again
 
+    def after_metric(self, metric: Array) -> "PlateauState":
+        """The state after one check of a metric."""
+        settings = self.settings
+        metric, best = settings.sign * metric, settings.sign * self.best  # now smaller is better
+        better = improves(metric, best, settings.threshold, settings.relative)
+        better = better | (self.bad_checks == -1)
+        bad_checks = jnp.where(better | (self.cooldown_left > 0), 0, self.bad_checks + 1)
+        cut = bad_checks > settings.patience
+        lower = jnp.maximum(self.scale * settings.factor, settings.min_scale)
+        waiting = jnp.maximum(self.cooldown_left - 1, 0)
+        checked = self._replace(
+            scale=jnp.where(cut & (self.scale - lower > settings.eps), lower, self.scale),
+            best=settings.sign * jnp.where(better, metric, best),
+            bad_checks=jnp.where(cut, 0, bad_checks),
+            cooldown_left=jnp.where(cut, settings.cooldown, waiting),
+        )
+        # Both are computed and one is chosen: a branch would be a round trip to the host on GPUs.
+        return jax.tree.map(partial(jnp.where, self.bad_checks < -1), warmed(self), checked)
+
 
 # So that jax.export can save a program that takes such a state.
 for _type in (PlateauSettings, PlateauState):
     register_namedtuple_serialization(_type, serialized_name=f"lr_optax.{_type.__name__}")
 
 
-def check(state: PlateauState, metric: Array) -> PlateauState:
-    """The state after one check of a metric."""
-    settings = state.settings
-    metric, best = settings.sign * metric, settings.sign * state.best  # now smaller is better
-    better = improves(metric, best, settings) | (state.bad_checks == -1)
-    bad_checks = jnp.where(better | (state.cooldown_left > 0), 0, state.bad_checks + 1)
-    cut = bad_checks > settings.patience
-    lower = jnp.maximum(state.scale * settings.factor, settings.min_scale)
-    waiting = jnp.maximum(state.cooldown_left - 1, 0)
-    checked = state._replace(
-        scale=jnp.where(cut & (state.scale - lower > settings.eps), lower, state.scale),
-        best=settings.sign * jnp.where(better, metric, best),
-        bad_checks=jnp.where(cut, 0, bad_checks),
-        cooldown_left=jnp.where(cut, settings.cooldown, waiting),
-    )
-    warms = state.bad_checks < -1
-    return jax.tree.map(partial(jnp.where, warms), _warmer(state), checked)
-
-
-def _warmer(state: PlateauState) -> PlateauState:
+def warmed(state: PlateauState) -> PlateauState:
     """The state after a check of a warm-up: the scale is an equal step nearer to 1."""
     left = jnp.maximum(-1 - state.bad_checks, 1)
     last = left == 1
@@ -99,15 +100,15 @@ def reduce_on_plateau(
     eps: NonNegative = 1e-8,
     accumulation_size: Period = 1,
     nonfinite: Literal["compare", "ignore"] = "compare",
-    axis_name: Any = None,
+    axis_name: AxisName = None,
 ) -> optax.GradientTransformationExtraArgs:
     """Multiply updates by a scale that falls by ``factor`` when a metric stops improving.
 
     A check compares a metric m with the best so far, b. It is good if m < b − margin (for
     ``mode="max"``, m > b + margin), with margin = threshold·|b| or threshold. After more than
     ``patience`` bad checks in a row, scale ← max(scale·factor, min_scale). The decisions are
-    those of PyTorch's ReduceLROnPlateau, but for one: the margin there is threshold·b, so that a
-    negative metric that stands still, or worsens slowly, counts as improving.
+    those of PyTorch's ReduceLROnPlateau, with one difference: the margin there is threshold·b, so
+    that a negative metric that stands still, or worsens slowly, counts as improving.
 
     The metric is passed to ``update`` as ``value``, every step or when there is a new one: without
     ``value``, or with None, the updates are scaled and nothing is counted. A metric from outside
@@ -129,7 +130,7 @@ def reduce_on_plateau(
         nonfinite: "compare" takes infinities as the numbers they are, and NaN as never better;
             "ignore" passes over all of them as if there had been no metric.
         axis_name: a mapped axis, or several, over which the metric is averaged first. Under
-            ``pmap`` and ``shard_map`` replicas that saw different metrics would otherwise part.
+            ``pmap`` and ``shard_map`` replicas that saw different metrics would otherwise diverge.
 
     Returns:
         An Optax transform whose state is a :class:`PlateauState`. Numbers may be traced. As a
@@ -149,12 +150,12 @@ def reduce_on_plateau(
         1.0 [1. 1. 1.]
         0.5 [0.5 0.5 0.5]
 
-        It follows any optimizer, its rate a schedule or not, noted in the state or not:
+        It follows any optimizer, its rate a schedule or not, recorded in the state or not:
 
         >>> from lr_optax import cosine_decay
         >>> s = cosine_decay(0.1, decay_steps=1000)
         >>> plain = optax.chain(optax.adam(s), reduce_on_plateau())
-        >>> noted = optax.chain(optax.inject_hyperparams(optax.adam)(s), reduce_on_plateau())
+        >>> recorded = optax.chain(optax.inject_hyperparams(optax.adam)(s), reduce_on_plateau())
 
     When to use it:
         When the length of the run is not known, or the loss has plateaus that no schedule knows,
@@ -183,4 +184,4 @@ def reduce_on_plateau(
         # An array for each field, as one buffer cannot be donated twice.
         return PlateauState(real(1), best, whole(0), whole(0), real(0), whole(0), settings)
 
-    return transform(start, check, axis_name)
+    return transform(start, axis_name)

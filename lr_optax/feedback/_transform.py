@@ -1,15 +1,15 @@
-"""What all rates set by a metric share: a pure function from a state and a metric to the next.
+"""What all rates set by a metric share: how metrics reach a policy, and its scale the updates.
 
-A feedback state is a ``NamedTuple`` of arrays, whatever the parameters' types, so that whatever
-saves arrays saves it: ``scale``, by which updates are multiplied, ``metric_sum`` and
+A feedback state is a ``NamedTuple`` of arrays, whatever the parameters' types, so that anything
+that saves arrays saves it: ``scale``, by which updates are multiplied, ``metric_sum`` and
 ``metric_count`` of the metrics since the last check, what its check needs, and the ``settings``,
-which every ``update`` takes from the code again. The check is a pure function; :func:`collect`
-gathers metrics for it.
+which every ``update`` takes from the code again. A check is its ``after_metric``, a pure function
+from a state and a metric to the next state; :func:`collect` gathers metrics for it.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -18,17 +18,22 @@ import optax
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+AxisName = Any
+"""A mapped axis of JAX, or several: any hashable objects."""
 
-def collect(
-    check: Callable[[Any, Array], Any], state: Any, value: ArrayLike, axis_name: Any = None
-) -> Any:
+
+State = TypeVar("State", bound=Any)
+"""A feedback state, as described above."""
+
+
+def collect(state: State, value: ArrayLike, axis_name: AxisName = None) -> State:
     """One more metric: averaged with those before it, and checked when they are enough."""
     metric = _scalar(value)
     metric = metric if axis_name is None else lax.pmean(metric, axis_name)
     counts = jnp.isfinite(metric) | ~state.settings.ignore_nonfinite
     total = state.metric_sum + jnp.where(counts, metric, 0)
     count = state.metric_count + counts.astype(jnp.int32)
-    checked = check(state, total / real(jnp.maximum(count, 1)))
+    checked = state.after_metric(total / real(jnp.maximum(count, 1)))
     # At least, not just: a smaller size must take effect where more has been collected.
     return jax.tree.map(
         partial(jnp.where, count >= state.settings.accumulation_size),
@@ -37,11 +42,11 @@ def collect(
     )
 
 
-def improves(metric: Array, best: Array, settings: Any) -> Array:
+def improves(metric: Array, best: Array, threshold: Array, relative: Array) -> Array:
     """Whether a metric that should fall lies below the best by more than the margin."""
     # Not of an infinite best, which has no share: 0·∞ is NaN.
     share = jnp.where(jnp.isfinite(best), jnp.abs(best), 0)
-    return metric < best - settings.threshold * jnp.where(settings.relative, share, 1)
+    return metric < best - threshold * jnp.where(relative, share, 1)
 
 
 # A copy each time: a buffer that the user, or another field, has too could not be donated.
@@ -67,13 +72,14 @@ def flag(value: ArrayLike) -> Array:
 
 
 def _scalar(value: ArrayLike) -> Array:
-    # Floats first: JAX would wrap a 64-bit integer, and refuse a Python number beyond one.
+    # Floats first: JAX would wrap a 64-bit integer, and refuse a Python number beyond one. Within
+    # ±10³⁰⁰ Python makes a float of any; float32 ends far below, so the result is the same.
     if isinstance(value, int):
         value = float(max(min(value, 10**300), -(10**300)))
     value = value if isinstance(value, jax.Array) else np.asarray(value)
     if value.shape != ():
         raise ValueError(f"a metric's `value` must be a scalar, got shape {value.shape}")
-    # Not whatever casts to a float: None would become NaN, and a text what it says.
+    # Not everything that casts to a float: None would become NaN, and a text its number.
     if not any(jnp.issubdtype(value.dtype, kind) for kind in (jnp.integer, jnp.floating, bool)):
         raise TypeError(f"a metric's `value` must be real, got {value.dtype}")
     with np.errstate(over="ignore"):
@@ -82,7 +88,7 @@ def _scalar(value: ArrayLike) -> Array:
         )
 
 
-def unwrapped(tree: Any) -> Any:
+def unwrapped(tree: State) -> State:
     """The same tree with arrays where Flax's nnx has variables around them."""
     return jax.tree.map(
         lambda node: node.get_value() if _is_variable(node) else node, tree, is_leaf=_is_variable
@@ -120,13 +126,12 @@ class Feedback(optax.GradientTransformationExtraArgs):
 
 
 def transform(
-    start: Callable[[], Any], check: Callable[[Any, Array], Any], axis_name: Any
+    start: Callable[[], Any], axis_name: AxisName
 ) -> optax.GradientTransformationExtraArgs:
     """An Optax transform that multiplies updates by the scale of a feedback state.
 
     Args:
         start: makes the first state, an array for each field: one buffer cannot be donated twice.
-        check: the state after one check of a metric.
         axis_name: mapped axes over which a metric is averaged.
     """
 
@@ -140,12 +145,12 @@ def transform(
         params: optax.Params | None = None,
         *,
         value: ArrayLike | None = None,
-        **extra: Any,
+        **extra: object,
     ) -> tuple[optax.Updates, Any]:
         del params, extra
         # The code's settings, whatever checkpoint the state came from.
         state = state._replace(settings=start().settings)
-        state = state if value is None else collect(check, state, value, axis_name)
+        state = state if value is None else collect(state, value, axis_name)
         return jax.tree.map(partial(_scaled, state.scale), updates), state
 
     return Feedback(init, update)

@@ -16,9 +16,8 @@ from lr_optax.feedback._transform import whole
 class FeedbackScheduleState(NamedTuple):
     """What a schedule with feedback remembers."""
 
-    # int32: steps taken, which saturate
-    count: Any
-    feedback: Any  # the state of the transform
+    count: Any  # int32: steps taken, which saturate; `tuple.count` is a method to type checkers
+    feedback: optax.OptState  # of the transform
 
 
 register_namedtuple_serialization(
@@ -32,7 +31,7 @@ class FeedbackSchedule:
 
     def __init__(
         self,
-        schedule: Callable[[Any], ArrayLike],
+        schedule: Callable[[Array], ArrayLike],
         feedback: optax.GradientTransformationExtraArgs,
     ):
         self._schedule = schedule
@@ -55,12 +54,14 @@ class FeedbackSchedule:
         _, feedback = self._step(state, extra)
         return FeedbackScheduleState(optax.safe_increment(state.count), feedback)
 
-    def _step(self, state: FeedbackScheduleState, extra: dict[str, Any]) -> tuple[Any, Any]:
+    def _step(
+        self, state: FeedbackScheduleState, extra: dict[str, Any]
+    ) -> tuple[Any, optax.OptState]:
         return self._feedback.update(jnp.ones((), jnp.float32), state.feedback, **extra)
 
 
 def with_feedback(
-    schedule: Callable[[Any], ArrayLike], feedback: optax.GradientTransformation
+    schedule: Callable[[Array], ArrayLike], feedback: optax.GradientTransformation
 ) -> FeedbackSchedule:
     """A schedule whose height is set by a metric: η(t)·scale.
 
@@ -76,7 +77,7 @@ def with_feedback(
         An object with ``init``, ``update`` and a call, as ``optax.inject_hyperparams`` asks for.
 
     Raises:
-        TypeError: ``schedule`` is no function of the step, or ``feedback`` no transform.
+        TypeError: ``schedule`` is not a function of the step, or ``feedback`` not a transform.
 
     Example:
         >>> from lr_optax import constant, reduce_on_plateau, warmup, with_hyperparams

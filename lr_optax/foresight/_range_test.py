@@ -1,4 +1,4 @@
-"""The learning-rate range test: one short run in which the rate climbs, and what its loss says."""
+"""The learning-rate range test: one short run in which the rate climbs, and rates read off it."""
 
 from __future__ import annotations
 
@@ -6,34 +6,43 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jax import Array
 
-from lr_optax._core.hyperparameters import Positive, Size, validated
+from lr_optax._core.hyperparameters import Number, Positive, Size, validated
+from lr_optax._core.schedule import Schedule
+from lr_optax.foresight._program import Train
 from lr_optax.foresight._sweep import sweep
 from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import GRAY, Curve, Marker, Panel
+from lr_optax.results.panels import GRAY, Curve, Panel, Marker
 from lr_optax.schedules.decays import exponential_decay, linear
 
-_MEMORY = 0.98  # of the moving average
+MEMORY = 0.98
+"""Of the moving average, as in fast.ai."""
 
-_WINDOW = 0.05  # of the run, on either side, for the bounds
+DIVERGED = 4
+"""As in fast.ai, a ramp is over at a loss of so many times the lowest so far."""
 
-_EDGE = 0.05  # of the fall, at either end of it
+WINDOW = 0.05
+"""Of the run, on either side: the average for the bounds. With fast.ai's, which trails behind the
+ramp, a cycle between the bounds ended 160% above the best of a grid on the digits; so it is 3%."""
 
-_DIVERGED = 4  # times the lowest loss so far
+EDGE = 0.05
+"""Of the fall, at either end: a cycle's bounds enclose nine tenths of it."""
 
-_SPREAD = 10.0  # between suggestions, and
+DISAGREE = 10.0
+"""Suggestions further apart than this factor, an order of magnitude, get a note."""
 
-_NOISE = 3.0  # between seeds, as factors: beyond them there is a note
+NOISE = 3.0
+"""So do the seeds of one suggestion, half an order of magnitude apart."""
 
-_UNCOUNTED = "#d9d9d9"  # what is drawn of a curve after it has diverged
+UNCOUNTED = "#d9d9d9"  # lighter than gray: the part of a curve that does not count
 
 
-def smoothed(losses: np.ndarray, memory: float = _MEMORY) -> np.ndarray:
+def smoothed(losses: np.ndarray, memory: float = MEMORY) -> np.ndarray:
     """A moving average over the last axis that forgets, s_i = Σⱼ β^(i−j)·x_j / Σⱼ β^(i−j)."""
     total, weight, means = np.zeros(losses.shape[:-1]), 0.0, []
     for x in np.moveaxis(np.asarray(losses, np.float64), -1, 0):
@@ -45,14 +54,14 @@ def smoothed(losses: np.ndarray, memory: float = _MEMORY) -> np.ndarray:
 def counted(smooth: np.ndarray) -> slice:
     """The part of a smoothed curve that counts, as fast.ai cuts it.
 
-    It ends where the loss has risen to four times the lowest before, or is no number; then the
+    It ends where the loss has risen to four times the lowest before, or is not a number; then the
     first tenth and the last five go.
     """
-    best = np.minimum.accumulate(smooth)
-    risen = smooth > best + (_DIVERGED - 1) * np.abs(best)
+    lowest = np.minimum.accumulate(smooth)
+    risen = smooth > lowest + (DIVERGED - 1) * np.abs(lowest)
     end = int(np.argmax(risen)) + 1 if risen.any() else len(smooth)
-    strange = ~np.isfinite(smooth)
-    end = min(end - 5, int(np.argmax(strange)) if strange.any() else end)
+    lost = ~np.isfinite(smooth)
+    end = min(end - 5, int(np.argmax(lost)) if lost.any() else end)
     return slice(len(smooth) // 10, max(end, 0))
 
 
@@ -67,7 +76,7 @@ def minimum(rates: np.ndarray, losses: np.ndarray) -> float:
 
 
 def valley(rates: np.ndarray, losses: np.ndarray) -> float:
-    """Half way down the longest fall: its first third, and half a third more.
+    """Halfway down the longest fall: its first third, and half a third more.
 
     The fall is the longest subsequence in which each loss is lower than the one before.
     """
@@ -102,6 +111,28 @@ class Fall(NamedTuple):
     lost: float  # half of it is lost again; else where the curve ends
 
 
+NO_FALL = Fall(math.nan, math.nan, math.nan)
+
+
+def fall(rates: np.ndarray, losses: np.ndarray, end: int, memory: float) -> Fall:
+    """Where the first ``end`` losses fall and rise again, by an average that does not trail."""
+    part = losses[: max(end, 0)]
+    if len(part) < 3:
+        return NO_FALL
+    smooth = (smoothed(part, memory) + smoothed(part[::-1], memory)[::-1]) / 2
+    lowest = int(np.argmin(smooth))
+    if lowest == 0:
+        return NO_FALL
+    fallen = (smooth[0] - smooth) / (smooth[0] - smooth[lowest])
+    begins, stops = (rates[np.argmax(fallen >= share)] for share in (EDGE, 1 - EDGE))
+    half_lost = fallen[lowest:] <= 0.5
+    if half_lost.any():
+        last = lowest + int(np.argmax(half_lost))
+    else:  # a curve that never diverged ends with its ramp: fast.ai leaves out the last five
+        last = len(rates) - 1 if end == len(rates) - 5 else end - 1
+    return Fall(float(begins), float(stops), float(rates[last]))
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class RangeTest(Result):
     """Losses on a ramp of rates, and the rates they suggest.
@@ -110,7 +141,8 @@ class RangeTest(Result):
 
     Attributes:
         rates: the rate at every loss, ascending, > 0, of shape (n,).
-        losses: as they were measured, of shape (seeds, n); what is no number has diverged.
+        losses: as they were measured, of shape (seeds, n); a run has diverged where its loss is
+            not a number.
         metric: their name.
     """
 
@@ -128,12 +160,16 @@ class RangeTest(Result):
         """The part of each seed's curve that counts."""
         return tuple(map(counted, self.smooth))
 
+    @property
+    def counting(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each seed's curve, the rates and the smoothed losses that count."""
+        return [(self.rates[s], y[s]) for s, y in zip(self.spans, self.smooth, strict=True)]
+
     @functools.cached_property
     def by_seed(self) -> dict[str, np.ndarray]:
         """The suggestions by name, one of each seed; NaN where there is none."""
-        curves = [(self.rates[s], y[s]) for s, y in zip(self.spans, self.smooth, strict=True)]
         return {
-            name: np.array([suggest(*c) if len(c[0]) >= 3 else math.nan for c in curves])
+            name: np.array([suggest(*c) if len(c[0]) >= 3 else math.nan for c in self.counting])
             for name, suggest in SUGGESTIONS.items()
         }
 
@@ -147,13 +183,11 @@ class RangeTest(Result):
         """Of each seed's curve that counts, where it falls and rises again.
 
         It is smoothed from both sides here: the average of the suggestions trails behind the ramp,
-        and where the fall stops it would name rates several times too high.
+        and would give a rate several times too high for the end of the fall.
         """
-        memory = max(1 - 1 / (_WINDOW * len(self.rates)), 0)
-        return tuple(
-            fall(self.rates, losses, span.stop, memory)
-            for span, losses in zip(self.spans, self.losses, strict=True)
-        )
+        memory = max(1 - 1 / (WINDOW * len(self.rates)), 0)
+        curves = zip(self.spans, self.losses, strict=True)
+        return tuple(fall(self.rates, losses, span.stop, memory) for span, losses in curves)
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -174,7 +208,7 @@ class RangeTest(Result):
 
         From where the loss has begun to fall to where half of the fall is lost again, or, if it is
         not, to where the ramp diverged or ended. A schedule that decays is best at a peak above
-        the rate at which the loss stops falling, and how far above no ramp can tell.
+        the rate at which the loss stops falling, and no ramp can tell how far above.
         """
         return _median([f.begins for f in self.falls]), _median([f.lost for f in self.falls])
 
@@ -190,91 +224,85 @@ class RangeTest(Result):
 
     def notes(self) -> tuple[str, ...]:
         """Where the suggestions cannot be trusted, and what to change."""
-        seeds = len(self.losses)
-        start = next((s.start for s in self.spans), 0)
-        early = sum(s.stop - s.start < 3 for s in self.spans)
-        falling = sum(f.lost == self.rates[-1] for f in self.falls)
-        level = sum(
-            bool(len(y[s])) and np.argmin(y[s]) == 0
-            for s, y in zip(self.spans, self.smooth, strict=True)
-        )
-        found = {name: v for name, v in self.suggestions.items() if math.isfinite(v)}
-        notes = []
-        if early:
-            notes.append(
-                f"{early} of {seeds} runs diverged before rate {self.rates[start]:.3g}, or have "
-                "too few steps: lower `min_value`, or take more steps"
-            )
-        if falling:
-            notes.append(
-                f"in {falling} of {seeds} runs the loss did not rise again by half of its fall: "
-                f"the best rates may lie above {self.rates[-1]:.3g}, so raise `max_value`"
-            )
-        if level:
-            notes.append(f"in {level} of {seeds} runs the loss never fell")
-        if found and max(found.values()) > _SPREAD * min(found.values()):
-            low, high = min(found, key=lambda n: found[n]), max(found, key=lambda n: found[n])
-            notes.append(
-                f"the suggestions disagree: {low} says {found[low]:.3g}, {high} {found[high]:.3g}"
-            )
-        for name in found:
-            low, high = _extremes(self.by_seed[name])
-            if low is not None and high is not None and high > _NOISE * low:
-                notes.append(f"{name} differs between seeds, from {low:.3g} to {high:.3g}")
-        return tuple(notes)
+        return (*ramp_notes(self), *agreement_notes(self))
 
     def panels(self) -> Sequence[Panel]:
-        """Every seed's smoothed curve, what does not count in grey, and the suggestions."""
-        curves = [Curve(self.rates, smooth, color=_UNCOUNTED) for smooth in self.smooth]
-        spans, limits = [], None
-        counting = [(s, c[s]) for s, c in zip(self.spans, self.smooth, strict=True) if len(c[s])]
-        for span, smooth in counting:
-            curves.append(Curve(self.rates[span], smooth, "seeds", panels.palette_color(0)))
-        if counting:
-            low, high = min(c.min() for _, c in counting), max(c.max() for _, c in counting)
-            limits = low - 0.1 * (high - low or 1), high + 0.3 * (high - low or 1)
-        for place, (name, rate) in enumerate(self.suggestions.items(), start=1):
-            if math.isfinite(rate):
-                spans.append(Marker(rate, rate, f"{name} {rate:.3g}", panels.palette_color(place)))
-        marked = {
-            "search": (self.search_range, GRAY),
-            "cycle": (self.bounds, panels.palette_color(0)),
-        }
-        for name, ((low, high), color) in marked.items():
-            if low < high:
-                spans.append(Marker(low, high, f"{name} {low:.3g} to {high:.3g}", color))
-        words = f"{self.metric}, smoothed"
-        return (Panel("learning rate", words, tuple(curves), tuple(spans), "x", limits),)
+        """Every seed's smoothed curve, what does not count in light gray, and the suggestions."""
+        return (ramp_panel(self),)
 
 
-def fall(rates: np.ndarray, losses: np.ndarray, end: int, memory: float) -> Fall:
-    """Where the first ``end`` losses fall and rise again, by an average that does not trail."""
-    part = losses[: max(end, 0)]
-    if len(part) < 3:
-        return Fall(math.nan, math.nan, math.nan)
-    middle = (smoothed(part, memory) + smoothed(part[::-1], memory)[::-1]) / 2
-    lowest = int(np.argmin(middle))
-    if lowest == 0:
-        return Fall(math.nan, math.nan, math.nan)
-    fallen = (middle[0] - middle) / (middle[0] - middle[lowest])
-    begins, stops = (rates[np.argmax(fallen >= share)] for share in (_EDGE, 1 - _EDGE))
-    risen = fallen[lowest:] <= 0.5
-    whole = end == len(rates) - 5  # of which fast.ai leaves the last five out
-    last = lowest + int(np.argmax(risen)) if risen.any() else len(rates) - 1 if whole else end - 1
-    return Fall(float(begins), float(stops), float(rates[last]))
+def ramp_notes(result: RangeTest) -> list[str]:
+    """What was wrong with the ramp: it diverged early, ended early, or never lowered the loss."""
+    seeds, curves, notes = len(result.losses), result.counting, []
+    early = sum(len(rates) < 3 for rates, _ in curves)
+    if early:
+        start = result.spans[0].start
+        notes.append(
+            f"{early} of {seeds} runs diverged before rate {result.rates[start]:.3g}, or have "
+            "too few steps: lower `min_value`, or take more steps"
+        )
+    falling = sum(f.lost == result.rates[-1] for f in result.falls)
+    if falling:
+        notes.append(
+            f"in {falling} of {seeds} runs the loss did not rise again by half of its fall: "
+            f"the best rates may lie above {result.rates[-1]:.3g}, so raise `max_value`"
+        )
+    level = sum(bool(len(losses)) and np.argmin(losses) == 0 for _, losses in curves)
+    if level:
+        notes.append(f"in {level} of {seeds} runs the loss never fell")
+    return notes
+
+
+def agreement_notes(result: RangeTest) -> list[str]:
+    """Where suggestions disagree with each other, or between seeds."""
+    rates = {name: rate for name, rate in result.suggestions.items() if math.isfinite(rate)}
+    notes = []
+    if rates and max(rates.values()) > DISAGREE * min(rates.values()):
+        low, high = min(rates, key=lambda n: rates[n]), max(rates, key=lambda n: rates[n])
+        notes.append(
+            f"the suggestions disagree: {low} says {rates[low]:.3g}, {high} {rates[high]:.3g}"
+        )
+    for name in rates:
+        low, high = _extremes(result.by_seed[name])
+        if low is not None and high is not None and high > NOISE * low:
+            notes.append(f"{name} differs between seeds, from {low:.3g} to {high:.3g}")
+    return notes
+
+
+def ramp_panel(result: RangeTest) -> Panel:
+    """Every seed's smoothed curve over the rate, and the suggestions."""
+    curves = [Curve(result.rates, smooth, color=UNCOUNTED) for smooth in result.smooth]
+    counting = [(rates, losses) for rates, losses in result.counting if len(losses)]
+    curves += [Curve(*curve, "seeds", panels.palette_color(0)) for curve in counting]
+    limits = None
+    if counting:
+        low, high = min(y.min() for _, y in counting), max(y.max() for _, y in counting)
+        height = high - low or 1
+        limits = low - 0.1 * height, high + 0.3 * height
+    spans = [
+        Marker(rate, rate, f"{name} {rate:.3g}", panels.palette_color(number))
+        for number, (name, rate) in enumerate(result.suggestions.items(), start=1)
+        if math.isfinite(rate)
+    ]
+    marked = {"search": (result.search_range, GRAY), "cycle": (result.bounds, panels.palette_color(0))}
+    for name, ((low, high), color) in marked.items():
+        if low < high:
+            spans.append(Marker(low, high, f"{name} {low:.3g} to {high:.3g}", color))
+    title = f"{result.metric}, smoothed"
+    return Panel("learning rate", title, tuple(curves), tuple(spans), "x", limits)
 
 
 def _median(values: Sequence[float] | np.ndarray) -> float:
-    found = np.asarray(values)[np.isfinite(values)]
-    return float(np.exp(np.median(np.log(found)))) if len(found) else math.nan
+    finite = np.asarray(values)[np.isfinite(values)]
+    return float(np.exp(np.median(np.log(finite)))) if len(finite) else math.nan
 
 
 def _extremes(values: np.ndarray) -> tuple[float | None, float | None]:
-    found = values[np.isfinite(values)]
-    return (float(found.min()), float(found.max())) if len(found) else (None, None)
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (None, None)
 
 
-_SHAPES: dict[str, Callable[[Any, Any, int], Any]] = {
+RAMPS: dict[str, Callable[[Number, Number, int], Schedule]] = {
     "exponential": lambda low, high, n: exponential_decay(
         low, decay_rate=high / low, decay_steps=n
     ),
@@ -284,7 +312,7 @@ _SHAPES: dict[str, Callable[[Any, Any, int], Any]] = {
 
 @validated
 def range_test(
-    train: Callable[[Any, Array], Any],
+    train: Train,
     keys: Array,
     *,
     min_value: Positive = 1e-7,
@@ -295,8 +323,8 @@ def range_test(
 ) -> RangeTest:
     """Let the rate climb from far too low to far too high, and read good rates off the loss.
 
-    The ramp is a schedule like others, η(t) = a·(b/a)^(t/T) or a + (b − a)·t/T, so ``train`` is
-    the function that every tool here takes. All keys run at once, in one compiled program.
+    The ramp is a schedule, η(t) = a·(b/a)^(t/T) or a + (b − a)·t/T, so ``train`` is the same
+    function that ``sweep`` and ``tune`` take. All keys run at once, in one compiled program.
 
     Args:
         train: a pure function ``(schedule, key) -> metrics`` of ``total_steps`` optimizer steps.
@@ -311,11 +339,11 @@ def range_test(
         metric: the name of the loss among the metrics; None where there is only one.
 
     Returns:
-        A :class:`~lr_optax.foresight._range_test.RangeTest`.
+        The losses and what they suggest, by seed, as a :class:`RangeTest`.
 
     Raises:
-        TypeError: ``keys`` are no keys, or ``train`` cannot be traced.
-        ValueError: a number is out of its range, there is no such metric, or it is no history
+        TypeError: ``keys`` are not random keys, or ``train`` cannot be traced.
+        ValueError: a number is out of its range, there is no such metric, or it is not a history
             whose length divides ``total_steps``.
 
     Example:
@@ -328,23 +356,23 @@ def range_test(
         ...         return x - schedule(t) * (x + noise), 0.5 * x**2
         ...     return {"loss": jax.lax.scan(step, jnp.float32(9), jnp.arange(200))[1]}
         >>> keys = jax.random.split(jax.random.key(0), 3)
-        >>> found = range_test(train, keys, min_value=1e-3, total_steps=200)
-        >>> print(f"{found.suggestions['valley']:.2f}")
+        >>> result = range_test(train, keys, min_value=1e-3, total_steps=200)
+        >>> print(f"{result.suggestions['valley']:.2f}")
         0.07
 
     When to use it:
         For an order of magnitude at the price of one short run: the bounds of a cyclical schedule,
-        or, as ``search_range``, the lowest and highest peak for ``tune``, which is dearer, and asks
-        what is wanted instead: the final loss.
+        or, as ``search_range``, the lowest and highest peak for ``tune``. That costs more, but
+        decides by what is wanted: the final loss.
 
     Reference:
         L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", 2015,
         arXiv:1506.01186. The suggestions are those of the fast.ai library, version 2.
     """
-    ramp = _SHAPES[shape](min_value, max_value, total_steps)
+    ramp = RAMPS[shape](min_value, max_value, total_steps)
     rates = np.asarray(ramp(np.arange(total_steps)))
-    known = np.finfo(rates.dtype)
-    if not known.tiny <= min_value < max_value <= known.max * min(min_value, 1):
+    limits = np.finfo(rates.dtype)
+    if not limits.tiny <= min_value < max_value <= limits.max * min(min_value, 1):
         raise ValueError(
             "range_test: `min_value` and `max_value` must be rates with min_value < max_value, "
             f"which {rates.dtype} can hold, and their ratio, got {min_value!r} and {max_value!r}"
@@ -357,5 +385,5 @@ def range_test(
             f"`total_steps` or divides it, got the shape {losses.shape[1:]} for `total_steps` = "
             f"{total_steps}; `total_steps` must be the length of the runs"
         )
-    every = total_steps // losses.shape[1]
-    return RangeTest(rates[every - 1 :: every], losses, result.metric)
+    stride = total_steps // losses.shape[1]
+    return RangeTest(rates[stride - 1 :: stride], losses, result.metric)

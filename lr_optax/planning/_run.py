@@ -9,7 +9,7 @@ import numpy as np
 
 from lr_optax._core.hyperparameters import Rule
 
-_WHOLE = Rule(
+WHOLE = Rule(
     "a whole number >= 1",
     lambda x: np.isfinite(x) & (x >= 1) & (x == np.floor(x)),
     whole=True,
@@ -30,8 +30,8 @@ class Run:
         total_steps: steps of the whole run, >= 1; needed for shares of it.
 
     Raises:
-        TypeError: a number is none.
-        ValueError: a number is not whole or below 1, or an epoch holds no full batch.
+        TypeError: a value is not a number.
+        ValueError: a number is not whole, or below 1, or an epoch holds no full batch.
 
     Example:
         >>> run = Run(batch_size=128, accumulation_steps=2, dataset_size=50_000)
@@ -55,7 +55,7 @@ class Run:
             if value is None or field.name == "drop_last":
                 continue
             try:
-                object.__setattr__(self, field.name, _WHOLE.accept(value))
+                object.__setattr__(self, field.name, WHOLE.accept(value))
             except (TypeError, ValueError) as error:
                 raise type(error)(f"Run: `{field.name}` {error}") from None
         if self.drop_last and self.dataset_size is not None and self.dataset_size < self.batch_size:
@@ -72,8 +72,8 @@ class Run:
     @property
     def batches_per_epoch(self) -> int:
         """Batches in one pass over the data."""
-        whole, rest = divmod(self._needed("dataset_size", "epochs"), self.batch_size)
-        return whole + (rest > 0 and not self.drop_last)
+        full, left_over = divmod(self._needed("dataset_size", "epochs"), self.batch_size)
+        return full + (left_over > 0 and not self.drop_last)
 
     def steps(
         self,
@@ -95,8 +95,8 @@ class Run:
             Whole steps; the last one counts even if it is not full.
 
         Raises:
-            TypeError: no unit is given, or more than one, or a length is no number.
-            ValueError: a length is negative, or the run does not know what a unit needs.
+            TypeError: no unit is given, or more than one, or a length is not a number.
+            ValueError: a length is negative, or the run lacks what the unit needs.
         """
         units = {"epochs": epochs, "samples": samples, "tokens": tokens, "fraction": fraction}
         given = {unit: length for unit, length in units.items() if length is not None}
@@ -110,14 +110,17 @@ class Run:
         if not 0 <= length < math.inf or (unit == "fraction" and length > 1):
             rule = "a number in [0, 1]" if unit == "fraction" else "a finite number >= 0"
             raise ValueError(f"steps: `{unit}` must be {rule}, got {length}")
+        return self._whole_steps(unit, length)
+
+    def _whole_steps(self, unit: str, length: float) -> int:
         match unit:
             case "epochs":
                 return _up(length * self.batches_per_epoch / self.accumulation_steps)
             case "samples":
                 return _up(length / self.samples_per_step)
             case "tokens":
-                tokens_per_sample = self._needed("sample_tokens", "tokens")
-                return _up(length / (self.samples_per_step * tokens_per_sample))
+                sample_tokens = self._needed("sample_tokens", "tokens")
+                return _up(length / (self.samples_per_step * sample_tokens))
             case _:
                 return round(length * self._needed("total_steps", "a fraction of the run"))
 

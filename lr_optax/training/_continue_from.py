@@ -11,8 +11,6 @@ Settings of :func:`lr_optax.reduce_on_plateau` and :func:`lr_optax.greedy` are t
 the first update on, whatever the checkpoint holds.
 """
 
-from typing import Any
-
 from lr_optax._core.clock import as_float
 from lr_optax._core.hyperparameters import is_known, validated
 from lr_optax._core.schedule import Schedule
@@ -21,7 +19,7 @@ from lr_optax.training._read import read_hyperparams, steps_taken
 
 
 @validated
-def continue_from(opt_state: Any, schedule: Inner, name: str = "learning_rate") -> Schedule:
+def continue_from(opt_state: object, schedule: Inner, name: str = "learning_rate") -> Schedule:
     """A schedule that begins now, at the rate a run has come to: η(t) = η_last·s(t − n)/s(0).
 
     Args:
@@ -31,14 +29,14 @@ def continue_from(opt_state: Any, schedule: Inner, name: str = "learning_rate") 
         name: of the hyperparameter, as :func:`lr_optax.read_hyperparams` names it.
 
     Returns:
-        A :class:`~lr_optax.Schedule` for the same optimizer with its count kept. Its text has all
-        the numbers: keep it with the run, since the next restore needs it again.
+        A schedule for the same optimizer with its count kept. Its text has all the numbers: keep
+        it with the run, since the next restore needs it again.
 
     Raises:
         KeyError: the state has no such hyperparameter, as that of ``optax.adam(0.1)`` has none.
-        TypeError: ``schedule`` is no function of the step, or the state is traced.
-        ValueError: ``schedule`` begins at 0, and cannot be brought to any height, or the last rate
-            was 0, as it is before the first update of a warm-up.
+        TypeError: ``schedule`` is not a function of the step, or the state is traced.
+        ValueError: ``schedule`` begins at 0, which no factor can bring to the rate, or the last
+            rate was 0, as it is before the first update of a warm-up.
 
     Example:
         >>> import optax
@@ -64,8 +62,8 @@ def continue_from(opt_state: Any, schedule: Inner, name: str = "learning_rate") 
     count, last, first = int(count), float(last), float(as_float(schedule(0)))
     if last == 0:
         raise ValueError(
-            f"continue_from: `{name}` was 0 in the last update, at which no rate can go on; use "
-            f"shift(schedule, steps={count})"
+            f"continue_from: `{name}` was 0 in the last update, so there is no rate to continue "
+            f"from; use shift(schedule, steps={count})"
         )
     if first == 0:
         raise ValueError(

@@ -1,32 +1,43 @@
 """The rates in an optimizer's state."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import optax
 from jax import Array
 from jax.typing import ArrayLike
+from optax.contrib import ReduceLROnPlateauState
 
 from lr_optax._core.clock import as_float
 from lr_optax.feedback._observe import is_feedback
 from lr_optax.feedback._transform import unwrapped
+from lr_optax.training._with_hyperparams import HyperparamsState
+
+HYPERPARAMS = (
+    HyperparamsState,
+    optax.InjectHyperparamsState,
+    optax.schedules.InjectStatefulHyperparamsState,
+)
+"""The states that keep a record of hyperparameters."""
 
 
 class Entry(NamedTuple):
     """A number found in a state."""
 
     name: str
-    value: Any
+    value: Any  # an array
     labels: tuple[str, ...]  # of optax.partition, from the outermost on
     path: tuple[str, ...]  # all keys on the way, unique
-    count: Any = None  # updates so far, of the wrapper it belongs to
+    updates: Array | None = None  # so far, of the wrapper it belongs to
 
 
-def read_hyperparams(opt_state: Any) -> dict[str, Array]:
+def read_hyperparams(opt_state: object) -> dict[str, Array]:
     """The hyperparameters that the last update used, before the first update those of step 0.
 
-    Finds what :func:`with_hyperparams` and ``optax.inject_hyperparams`` note, and the ``scale`` of
-    :func:`reduce_on_plateau`, :func:`greedy` and Optax's own, wherever they are nested. With
+    Finds what :func:`with_hyperparams` and ``optax.inject_hyperparams`` record, and the ``scale``
+    of :func:`reduce_on_plateau`, :func:`greedy` and Optax's own, wherever they are nested. With
     every ``learning_rate`` comes its ``effective_learning_rate``, the product with the scales that
     reach it: a scale reaches all rates of its chain, and those of the groups within that chain.
 
@@ -36,7 +47,7 @@ def read_hyperparams(opt_state: Any) -> dict[str, Array]:
     Returns:
         Arrays by name. In a group of ``optax.partition`` a name is preceded by the label, as in
         ``decoder/learning_rate``; names that would still be the same, by their path in the state.
-        Empty if nothing is noted: the rate of ``optax.adam(0.1)`` is not in its state.
+        Empty if nothing is recorded: the rate of ``optax.adam(0.1)`` is not in its state.
 
     Example:
         >>> import optax
@@ -56,20 +67,20 @@ def read_hyperparams(opt_state: Any) -> dict[str, Array]:
         effective_learning_rate 0.0375
 
     When to use it:
-        To log, in the compiled step or outside. The rate of the next update is told by
+        To log, in the compiled step or outside. For the rate of the next update, use
         :func:`next_hyperparams`.
     """
     entries = _entries(opt_state)
     scales = [entry for entry in entries if entry.name == "scale"]
     for entry in [entry for entry in entries if entry.name == "learning_rate"]:
         reaching = [s.value for s in scales if s.labels == entry.labels[: len(s.labels)]]
-        value = _product(entry.value, reaching)
-        entries.append(entry._replace(name="effective_learning_rate", value=value, count=None))
+        rate = math.prod(map(as_float, reaching), start=entry.value)
+        entries.append(entry._replace(name="effective_learning_rate", value=rate, updates=None))
     return {name: entry.value for name, entry in _named(entries).items()}
 
 
 def next_hyperparams(
-    opt_state: Any, schedules: Mapping[str, Callable[[Any], ArrayLike] | ArrayLike]
+    opt_state: object, schedules: Mapping[str, Callable[[Array], ArrayLike] | ArrayLike]
 ) -> dict[str, Array]:
     """The values that the next update will use, before any scale.
 
@@ -102,46 +113,43 @@ def next_hyperparams(
     return {n: as_float(s(counts[n]) if callable(s) else s) for n, s in schedules.items()}
 
 
-def steps_taken(opt_state: Any, name: str) -> Array:
+def steps_taken(opt_state: object, name: str) -> Array:
     """How many updates the wrapper of a hyperparameter has made."""
-    counts = {n: e.count for n, e in _named(_entries(opt_state)).items() if e.count is not None}
+    entries = _named(_entries(opt_state))
+    counts = {n: entry.updates for n, entry in entries.items() if entry.updates is not None}
     if name not in counts:
-        remedy = f"it has {', '.join(counts)}" if counts else _NO_RECORD
+        remedy = f"it has {', '.join(counts)}" if counts else NO_RECORD
         raise KeyError(f"the state has no hyperparameter {name!r}; {remedy}")
     return counts[name]
 
 
-_NO_RECORD = (
+NO_RECORD = (
     "it has a record of none: optax.adam(0.1) keeps none, "
     "with_hyperparams(optax.adam, learning_rate=0.1) does"
 )
 
 
-def _entries(opt_state: Any) -> list[Entry]:
+def _entries(opt_state: object) -> list[Entry]:
+    # Of a TrainState or an nnx.Optimizer, whose types are Flax's: it need not be installed.
     return list(_find(unwrapped(getattr(opt_state, "opt_state", opt_state)), (), ()))
 
 
 def _find(node: Any, labels: tuple[str, ...], path: tuple[str, ...]) -> Iterator[Entry]:
-    if is_feedback(node) or hasattr(node, "plateau_count"):
+    if is_feedback(node) or isinstance(node, ReduceLROnPlateauState):
         yield Entry("scale", node.scale, labels, path)
-        return
-    children = _children(node)
-    if isinstance(getattr(node, "hyperparams", None), Mapping):
+    elif isinstance(node, HYPERPARAMS):
         for name, value in node.hyperparams.items():
             yield Entry(name, value, labels, path, node.count)
         # Not into the states of schedules: their scales are in the values already.
-        children = {"inner_state": node.inner_state}
-    if hasattr(node, "inner_states"):
+        yield from _find(node.inner_state, labels, (*path, "inner_state"))
+    elif isinstance(node, optax.PartitionState):
         for label, child in node.inner_states.items():
             yield from _find(child, (*labels, str(label)), (*path, str(label)))
-        return
-    for key, child in children.items():
-        yield from _find(child, labels, (*path, key))
-
-
-def _children(node: Any) -> dict[str, Any]:
-    keyed, _ = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda x: x is not node)
-    return {jax.tree_util.keystr(key, simple=True): child for key, child in keyed if key}
+    else:
+        keyed, _ = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda x: x is not node)
+        for key, child in keyed:
+            if key:  # a leaf is its own child, without a key
+                yield from _find(child, labels, (*path, jax.tree_util.keystr(key, simple=True)))
 
 
 def _named(entries: list[Entry]) -> dict[str, Entry]:
@@ -150,9 +158,3 @@ def _named(entries: list[Entry]) -> dict[str, Entry]:
         name if short.count(name) == 1 else "/".join((*entry.path, entry.name)): entry
         for name, entry in zip(short, entries, strict=True)
     }
-
-
-def _product(value: Array, factors: list[Array]) -> Array:
-    for factor in factors:
-        value = value * as_float(factor)
-    return value

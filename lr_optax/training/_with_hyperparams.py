@@ -3,7 +3,7 @@
 import difflib
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -22,11 +22,10 @@ from lr_optax.feedback._transform import NO_RATE, Feedback
 class HyperparamsState(NamedTuple):
     """The state of an optimizer :func:`with_hyperparams`."""
 
-    # int32: updates so far, which saturate
-    count: Any
+    count: Any  # int32: updates so far, which saturate; `tuple.count` is a method to type checkers
     hyperparams: dict[str, Array]  # a record of the last update's values, never read
-    feedback: dict[str, Any]  # what schedules with feedback remember
-    inner_state: Any  # of the optimizer
+    feedback: dict[str, optax.OptState]  # what schedules with feedback remember
+    inner_state: optax.OptState  # of the optimizer
 
 
 def with_hyperparams(
@@ -44,21 +43,21 @@ def with_hyperparams(
     come in the wider of the gradient's and the parameter's type, and the optimizer's state keeps
     the types it was made with.
 
-    So, beside ``optax.inject_hyperparams``:
+    The differences from ``optax.inject_hyperparams``:
 
     * a value put into ``state.hyperparams`` by hand is overwritten without having been used.
-      Optax does so too where there is a schedule, and takes it for the next update, and for all
-      after it, where there is a number. To set a value from outside, make it an argument of the
+      Optax does so too where there is a schedule; where there is a number, it uses the value in
+      the next update and all later ones. To set a value from outside, make it an argument of the
       compiled step, and the optimizer inside: ``with_hyperparams(optax.adam,
       learning_rate=rate).update(...)`` makes the same state for every ``rate``.
-    * ``static_args`` are all arguments that are not named here. Optax takes all numbers for
-      hyperparameters that it does not name: it also keeps β₂ and ε in the state.
+    * ``static_args`` are all arguments that are not named here. Optax takes every number that it
+      is not told to leave alone for a hyperparameter: it also keeps β₂ and ε in the state.
     * A bool, a random key, a mask, a type or None is refused by name, and bound with
       ``functools.partial``. Optax leaves a bool as it is, and keeps a key in the state.
 
     Args:
         factory: makes an optimizer, such as ``optax.adamw`` or
-            ``partial(optax.adamw, b2=0.95, mask=mask)``; not an optimizer that is made already.
+            ``partial(optax.adamw, b2=0.95, mask=mask)``; not an optimizer itself.
         hyperparams: by the name of an argument of ``factory``, a real number, a schedule or
             another function of the step (int32, from 0), or a schedule :func:`with_feedback`.
 
@@ -98,32 +97,45 @@ def with_hyperparams(
     if not hyperparams:
         raise TypeError("with_hyperparams: name at least one, as in learning_rate=0.1")
     for name, source in hyperparams.items():
-        _check(factory, name, source)
-    stateful = {n: s for n, s in hyperparams.items() if isinstance(s, StatefulSchedule)}
-    plain = {n: s for n, s in hyperparams.items() if n not in stateful}
+        _check_name(factory, name)
+        _check_source(name, source)
+    scheduled = Scheduled(factory, hyperparams)
+    return optax.GradientTransformationExtraArgs(scheduled.init, scheduled.update)
 
-    def evaluate(count: Array, feedback: dict[str, Any], **extra: Any) -> dict[str, Array]:
-        values: dict[str, Any] = {n: s(count) if callable(s) else s for n, s in plain.items()}
-        values |= {n: s(feedback[n], **extra) for n, s in stateful.items()}
-        return {name: _once(_scalar(name, values[name]), count) for name in hyperparams}
 
-    def make(values: dict[str, Array]) -> optax.GradientTransformation:
-        made = factory(**values)
-        if not hasattr(made, "init"):
-            raise TypeError(f"with_hyperparams: the factory must return an optimizer, got {made!r}")
-        return made
+class Scheduled:
+    """An optimizer that is made again at every update, from the values of that step.
 
-    def init(params: optax.Params) -> HyperparamsState:
-        count, feedback = jnp.zeros((), jnp.int32), {n: s.init() for n, s in stateful.items()}
-        values = evaluate(count, feedback)
-        return HyperparamsState(count, values, feedback, make(values).init(params))
+    Args:
+        factory: makes the optimizer.
+        sources: numbers and schedules by the names of its arguments.
+    """
+
+    def __init__(
+        self, factory: Callable[..., optax.GradientTransformation], sources: Mapping[str, Any]
+    ):
+        self.factory = factory
+        self.sources = sources
+        self.stateful = {n: s for n, s in sources.items() if isinstance(s, StatefulSchedule)}
+
+    def init(self, params: optax.Params) -> HyperparamsState:
+        """The state before the first update."""
+        count = jnp.zeros((), jnp.int32)
+        feedback = {name: schedule.init() for name, schedule in self.stateful.items()}
+        values = self.values(count, feedback, {})
+        return HyperparamsState(count, values, feedback, self.optimizer(values).init(params))
 
     def update(
-        updates: optax.Updates, state: Any, params: optax.Params | None = None, **extra: Any
+        self,
+        updates: optax.Updates,
+        state: Any,
+        params: optax.Params | None = None,
+        **extra: Any,
     ) -> tuple[optax.Updates, HyperparamsState]:
-        values = evaluate(state.count, state.feedback, **extra)
-        feedback = {n: s.update(state.feedback[n], **extra) for n, s in stateful.items()}
-        inner = optax.with_extra_args_support(make(values))
+        """New updates, and the state after them."""
+        values = self.values(state.count, state.feedback, extra)
+        feedback = {n: s.update(state.feedback[n], **extra) for n, s in self.stateful.items()}
+        inner = optax.with_extra_args_support(self.optimizer(values))
         # Computed with float32 values, kept in the types that were there before.
         with jax.numpy_dtype_promotion("standard"):
             new, inner_state = inner.update(updates, state.inner_state, params, **extra)
@@ -132,7 +144,24 @@ def with_hyperparams(
         count = optax.safe_increment(state.count)
         return new, HyperparamsState(count, values, feedback, inner_state)
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    def values(
+        self, count: Array, feedback: Mapping[str, Any], extra: Mapping[str, Any]
+    ) -> dict[str, Array]:
+        """The hyperparameters of a step by name."""
+        values: dict[str, Any] = dict(self.sources)
+        for name, source in self.sources.items():
+            if name in self.stateful:
+                values[name] = source(feedback[name], **extra)
+            elif callable(source):
+                values[name] = source(count)
+        return {name: _once(_scalar(name, value), count) for name, value in values.items()}
+
+    def optimizer(self, values: dict[str, Array]) -> optax.GradientTransformation:
+        """The optimizer with these values."""
+        made = self.factory(**values)
+        if not hasattr(made, "init"):
+            raise TypeError(f"with_hyperparams: the factory must return an optimizer, got {made!r}")
+        return made
 
 
 def _scalar(name: str, value: ArrayLike) -> Array:
@@ -145,17 +174,12 @@ def _scalar(name: str, value: ArrayLike) -> Array:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value is one real number: no flag, and no random key, which is an array too."""
+    """Whether a value is one real number, not a bool or a random key, which is an array too."""
     value = value.item() if isinstance(value, np.generic) else value
     if not is_leaf(value) or jnp.shape(value):
         return False
     kinds = jnp.integer, jnp.floating
     return any(jnp.issubdtype(jnp.result_type(value), kind) for kind in kinds)
-
-
-def _fits(value: Any) -> bool:
-    """Whether a number stays what it is; infinity, such as that of a norm's limit, is one."""
-    return abs(value) <= float(np.finfo(np.float32).max) or abs(value) == math.inf
 
 
 def _once(value: Array, count: Array) -> Array:
@@ -166,7 +190,7 @@ def _once(value: Array, count: Array) -> Array:
     return value / jnp.where(count < 0, 2, 1).astype(value.dtype)
 
 
-def _wider(updates: optax.Updates, params: optax.Params | None) -> Any:
+def _wider(updates: optax.Updates, params: optax.Params | None) -> optax.Updates:
     """Types for new updates: the wider of an update's and its parameter's."""
     if jax.tree.structure(updates) != jax.tree.structure(params):
         return updates
@@ -174,26 +198,32 @@ def _wider(updates: optax.Updates, params: optax.Params | None) -> Any:
     return jax.tree.map(lambda dtype: jax.ShapeDtypeStruct((), dtype), wider)
 
 
-def _typed(tree: Any, like: Any) -> Any:
+def _typed(tree: Any, like: optax.Updates) -> Any:
     """A tree in the types of another, if they are of one structure."""
     if jax.tree.structure(tree) != jax.tree.structure(like):
         return tree
     return jax.tree.map(lambda x, y: x if x.dtype == y.dtype else x.astype(y.dtype), tree, like)
 
 
-def _check(factory: Callable[..., Any], name: str, source: object) -> None:
+def _check_name(factory: Callable[..., object], name: str) -> None:
     taken = inspect.signature(factory).parameters
     if name not in taken and all(p.kind != p.VAR_KEYWORD for p in taken.values()):
         near = difflib.get_close_matches(name, taken, n=1)
         remedy = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(taken)}"
         raise TypeError(f"with_hyperparams: the factory has no argument {name!r}; {remedy}")
+
+
+def _check_source(name: str, source: Any) -> None:
     source = source.item() if isinstance(source, np.generic) else source
     if isinstance(source, Feedback):
         raise TypeError(f"with_hyperparams: `{name}`: {NO_RATE}")
-    if _is_number(source) and is_known(source) and not _fits(source):
-        raise ValueError(
-            f"with_hyperparams: `{name}` must be a number that float32 can hold, got {source!r}"
-        )
+    if _is_number(source) and is_known(source):
+        # Infinity stays what it is, as for no limit on a norm; what is beyond float32 does not.
+        size, largest = abs(source), float(np.finfo(np.float32).max)
+        if not (size <= largest or size == math.inf):
+            raise ValueError(
+                f"with_hyperparams: `{name}` must be a number that float32 can hold, got {source!r}"
+            )
     if not (callable(source) or _is_number(source)):
         raise TypeError(
             f"with_hyperparams: `{name}` must be a number or a function of the step, got "

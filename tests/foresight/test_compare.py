@@ -14,7 +14,7 @@ from lr_optax.cli.app import app
 from lr_optax.demo import digits, picture
 from lr_optax.demo.comparison import Comparison, compare
 from lr_optax.demo.training import CHECKS, Run, Strategy
-from lr_optax.foresight._statistics import shift
+from lr_optax.foresight._statistics import typical_difference
 
 SEEDS = 8
 STEPS = 80
@@ -53,7 +53,7 @@ def test_the_interval_is_that_of_wilcoxons_table(n, critical):
     # Critical values of W for 5 %, two-sided: Wilcoxon, "Individual comparisons", 1945, and since
     x = np.cumsum(2.0 ** -np.arange(n))  # all means of two differ
     means = np.sort([(x[i] + x[j]) / 2 for i in range(n) for j in range(i, n)])
-    found = shift(x, np.zeros(n))
+    found = typical_difference(x, np.zeros(n))
     assert found.low == means[critical]
     assert found.high == means[-1 - critical]
     assert found.middle == np.median(means)
@@ -61,10 +61,10 @@ def test_the_interval_is_that_of_wilcoxons_table(n, critical):
 
 def test_what_is_not_finite_does_not_count_and_few_pairs_have_no_bounds():
     x = np.array([1.0, 2.0, np.nan, 3.0, np.inf])
-    found = shift(x, np.zeros(5))
+    found = typical_difference(x, np.zeros(5))
     assert found.middle == 2
     assert np.isnan(found.low)
-    assert np.isnan(shift(np.array([np.nan]), np.zeros(1)).middle)
+    assert np.isnan(typical_difference(np.array([np.nan]), np.zeros(1)).middle)
 
 
 def test_no_single_seed_decides_the_gain():

@@ -22,5 +22,5 @@ def test_example_finds_a_schedule_and_stops_bad_runs(engine):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "beside the best" in done.stdout
+    assert "compared with the best" in done.stdout
     assert "runs were finished; the others do not count" in done.stdout

@@ -28,7 +28,8 @@ from lr_optax import (
     sweep,
     with_hyperparams,
 )
-from lr_optax.foresight._program import Lanes, stack
+from lr_optax.foresight import _program
+from lr_optax.foresight._program import SweepProgram, stack
 from lr_optax.foresight._statistics import paired
 
 KEYS = jax.random.split(jax.random.key(0), 3)
@@ -186,8 +187,9 @@ def test_finished_batches_survive_an_interruption():
 
 def test_a_program_is_asked_for_types_that_jax_has():
     """For others, as 64-bit integers usually are, newer versions of JAX warn."""
-    lanes = Lanes(score, {"n": np.arange(3), "x": np.linspace(0.0, 1.0, 3)}, 3, KEYS, None)
-    assert {dtype for _, dtype in lanes._shape.leaves} == {np.dtype("int32"), np.dtype("float32")}
+    stacked = {"n": np.arange(3), "x": np.linspace(0.0, 1.0, 3)}
+    program = SweepProgram(score, stacked, 3, KEYS, None)
+    assert {dtype for _, dtype in program.key.leaves} == {np.dtype("int32"), np.dtype("float32")}
 
 
 @pytest.fixture
@@ -221,22 +223,31 @@ def test_finished_batches_survive_an_error():
     assert "6 of 9 runs were finished" in str(result)
 
 
-def test_memory_is_bounded_by_itself(monkeypatch):
-    from lr_optax.foresight import _program as lanes
-
+def test_batches_are_halved_until_the_memory_suffices(monkeypatch):
     def hungry(schedule, key):
         noise = jax.random.normal(key, (1000, 50))
         return (jnp.sort(noise * schedule(3), axis=0) ** 2).sum()
 
-    done = []
+    sizes, done = [], []
     keys = jax.random.split(jax.random.key(0), 16)
-    whole = sweep(hungry, ALIKE, keys, progress=lambda d, _: done.append(d))
+    at_once = sweep(hungry, ALIKE, keys, progress=lambda d, _: done.append(d))
     assert done == [24, 48]
-    monkeypatch.setattr(lanes, "_room", lambda mesh: 2e6)
+    compiled = _program.compiled
+
+    def with_little_memory(key, size):
+        sizes.append(size)
+        if size > 6:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating")
+        return compiled(key, size)
+
+    monkeypatch.setattr(_program, "compiled", with_little_memory)
     done.clear()
-    parts = sweep(hungry, ALIKE, keys, progress=lambda d, _: done.append(d))
-    assert len(done) > 8
-    np.testing.assert_allclose(parts.values, whole.values, rtol=1e-6)
+    halved = sweep(hungry, ALIKE, keys, progress=lambda d, _: done.append(d))
+    assert (sizes[:3], done) == ([24, 12, 6], list(range(6, 49, 6)))
+    np.testing.assert_allclose(halved.values, at_once.values, rtol=1e-6)
+    for batch_size in (8, 48):  # a size that is asked for is not changed
+        with pytest.raises(jax.errors.JaxRuntimeError, match="RESOURCE_EXHAUSTED"):
+            sweep(hungry, ALIKE, keys, batch_size=batch_size)
 
 
 def score(candidate, key):
@@ -265,12 +276,12 @@ def test_pairs_seeds():
     np.testing.assert_allclose(
         [to_a[2].mean - to_a[2].margin, to_a[2].mean + to_a[2].margin], list(reference)
     )
-    assert "would tell" in to_a[2].words
+    assert "seeds needed to tell" in to_a[2].words
     assert "better" in str(result)
 
 
-def test_so_many_seeds_would_tell():
-    """A power of 80 %, by simulation."""
+def test_so_many_seeds_are_needed_to_tell():
+    """A power of 80%, by simulation."""
     random = np.random.default_rng(0)
     sample = random.normal(0.5, 1, 12)
     n = paired(sample, np.zeros(12)).enough
@@ -283,11 +294,11 @@ def test_so_many_seeds_would_tell():
 @pytest.mark.parametrize(
     ("values", "reference", "words"),
     [
-        ([1.0], [2.0], "one seed does not tell"),
+        ([1.0], [2.0], "unknown (one seed)"),
         ([np.nan, 1.0], [1.0, np.inf], "no seed in common"),
         ([1.0, 2.0], [1.0, 2.0], "the same"),
         ([1.0, 2.0], [2.0, 3.0], "better"),
-        ([1.0, -1.0], [0.0, 0.0], "within noise; more than 10,000 seeds would tell"),
+        ([1.0, -1.0], [0.0, 0.0], "within noise (more than 10,000 seeds needed to tell)"),
     ],
 )
 def test_words(values, reference, words):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lr_optax import Tuning, constant, cosine_decay, linear, tune
-from lr_optax.foresight._program import Lanes
+from lr_optax.foresight._program import SweepProgram
 from lr_optax.foresight._tune import Axis
 
 BEST = 0.03
@@ -140,7 +140,7 @@ def test_what_cannot_be_found_is_said(tmp_path):
     assert any("no minimum shows" in note or "at the edge" in note for note in notes)
 
     found = tune(exact, constant, keys(1), **RANGE)
-    assert "one seed tells no interval" in str(found)
+    assert "one seed gives no interval" in str(found)
     assert math.isnan(found.intervals["peak"][0])
 
 
@@ -161,15 +161,15 @@ def test_interrupted_after_a_round_nothing_is_lost():
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
 def test_what_stops_a_later_round_loses_none_before(monkeypatch, error):
-    run, calls = Lanes.run, []
+    batches, calls = SweepProgram.batches, []
 
     def failing(self):
         calls.append(self)
         if len(calls) == 2:
             raise error
-        return run(self)
+        return batches(self)
 
-    monkeypatch.setattr(Lanes, "run", failing)
+    monkeypatch.setattr(SweepProgram, "batches", failing)
     said = (
         nullcontext() if error is KeyboardInterrupt else pytest.warns(RuntimeWarning, match="by M")
     )
