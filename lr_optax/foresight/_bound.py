@@ -176,7 +176,7 @@ def last_iterate_bound(
     with jax.enable_x64(new_val=True) if concrete else contextlib.nullcontext():
         rates = jnp.asarray(schedule(jnp.arange(total_steps)))
         if concrete:
-            _check(rates, grad_norms)
+            _check_rates_and_norms(rates, grad_norms)
         start, noise = bound_terms(rates, distance=distance, grad_norms=grad_norms)
         factor = jnp.sqrt(start / noise)
         value, best_value = start + noise, 2 * jnp.sqrt(start * noise)
@@ -185,7 +185,7 @@ def last_iterate_bound(
         return LastIterateBound(*(jax.device_get(fields) if concrete else fields))
 
 
-def _check(rates: Array, grad_norms: ArrayLike) -> None:
+def _check_rates_and_norms(rates: Array, grad_norms: ArrayLike) -> None:
     rules = {
         "`schedule`'s rates must be finite and >= 0": (rates, rates >= 0),
         "`grad_norms` must be finite and > 0": (grad_norms, jnp.asarray(grad_norms) > 0),

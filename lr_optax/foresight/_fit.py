@@ -13,15 +13,15 @@ from jax import Array
 from lr_optax.foresight._law import Changes, Law, Points, Units, law_losses, merged_changes
 from lr_optax.foresight._log import Log
 
-_POINTS = 64  # of a run, at most; of a longer log these are means
+_RUN_POINTS = 64  # of a run, at most; of a longer log these are means
 
 _SKIPPED = 0.05  # of the longest run: before it no power law holds
 
 _LAST = 0.1  # of a run, which has a weight of its own, and is hidden to see what the law gets wrong
 
-_PARTS = 100  # of the peak, to which changes of the rate are merged
+_FIT_PARTS = 100  # of the peak, to which changes of the rate are merged
 
-_NOISE = 1e-3  # of the logarithm of the loss, beyond which residuals count linearly (Huber)
+_HUBER_WIDTH = 1e-3  # of the logarithm of the loss, beyond which residuals count linearly (Huber)
 
 _LEAST = 1.5e-3  # relative error, which the laws' authors report on unseen runs: less is luck
 
@@ -60,7 +60,7 @@ class LawFit(NamedTuple):
     jax.tree_util.register_dataclass, data_fields=["usual", "width", "data"], meta_fields=["law"]
 )
 @dataclass(frozen=True, eq=False)
-class _Problem:
+class _FitProblem:
     """A law to fit to runs, and what is believed of its parameters beforehand."""
 
     law: Law
@@ -81,7 +81,7 @@ def windowed(log: Log, first: float) -> tuple[np.ndarray, np.ndarray]:
     """Steps and logarithms of losses from a step on, long logs as means over windows."""
     kept = log.steps >= first
     steps, values = log.steps[kept].astype(np.float64), np.log(log.losses[kept])
-    windows = np.array_split(np.arange(len(steps)), min(_POINTS, max(len(steps), 1)))
+    windows = np.array_split(np.arange(len(steps)), min(_RUN_POINTS, max(len(steps), 1)))
     filled = [window for window in windows if len(window)]
     return (
         np.array([steps[window].mean() for window in filled]),
@@ -129,7 +129,7 @@ def _rows(
     earlier = (1 - end_weight) / max((~last).sum(), 1)
     weights = np.where(last, end_weight / last.sum(), earlier)
     step, drop, rate, before = map(
-        np.asarray, merged_changes(rates, steps, count_warmup=count_warmup, parts=_PARTS)
+        np.asarray, merged_changes(rates, steps, count_warmup=count_warmup, parts=_FIT_PARTS)
     )
     changes = (step, drop / units.peak, rate / units.peak, before / units.distance)
     return (steps, total, log_losses - np.log(units.loss), weights, last), changes
@@ -174,7 +174,7 @@ def fit_law(
     prior = law.parameters
     usual = np.array([fixed.get(name, prior[name].usual) for name in prior])
     width = np.array([0.0 if name in fixed else prior[name].width for name in prior])
-    problem = _Problem(law, usual, width, data)
+    problem = _FitProblem(law, usual, width, data)
     rng = np.random.default_rng(seed)
     with jax.enable_x64(new_val=True):
         restarts = _restarts(problem, rng)
@@ -185,12 +185,13 @@ def fit_law(
     return LawFit(best, np.stack(others), discrepancy)
 
 
-def _restarts(problem: _Problem, rng: np.random.Generator) -> np.ndarray:
+def _restarts(problem: _FitProblem, rng: np.random.Generator) -> np.ndarray:
     """The ends of fits from several starts that fit about as well as the best, that one first."""
     count = len(problem.usual)
     starts = np.vstack([np.zeros(count), rng.normal(size=(_STARTS - 1, count))])
     weights = np.repeat(_STRENGTH * problem.data.weights[None], _STARTS, axis=0)
-    ends, costs = _solved(problem, starts, np.zeros_like(starts), weights, _START_ROUNDS)
+    solved = _solved(problem, starts, np.zeros_like(starts), weights, _START_ROUNDS)
+    ends, costs = map(np.asarray, solved)
     order = np.argsort(np.where(np.isfinite(costs), costs, np.inf))
     # Worse ends are other minima and would widen the ensemble by fits that nobody would choose.
     # The 1 is one standard deviation of one parameter, for where the best cost is nearly 0.
@@ -198,7 +199,7 @@ def _restarts(problem: _Problem, rng: np.random.Generator) -> np.ndarray:
 
 
 def _resampled(
-    problem: _Problem, restarts: np.ndarray, members: int, rng: np.random.Generator
+    problem: _FitProblem, restarts: np.ndarray, members: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """The fits of an ensemble, and for each run the fit to all but its last tenth.
 
@@ -210,17 +211,18 @@ def _resampled(
     shares = rng.dirichlet(np.ones(runs), members) * runs
     shown = np.where(np.eye(runs)[:, :, None] * problem.data.last > 0, 0.0, 1.0)
     starts = restarts[np.arange(members) % len(restarts)]
-    ends, costs = _solved(
+    solved = _solved(
         problem,
         np.vstack([starts, np.repeat(restarts[:1], runs, axis=0)]),
         np.vstack([rng.normal(size=(members, count)), np.zeros((runs, count))]),
         np.concatenate([weights * shares[:, :, None], weights * shown]),
         _ROUNDS,
     )
+    ends, costs = map(np.asarray, solved)
     return ends[:members][np.isfinite(costs[:members])], ends[members:]
 
 
-def _discrepancy(problem: _Problem, best: np.ndarray, hidden: np.ndarray) -> float:
+def _discrepancy(problem: _FitProblem, best: np.ndarray, hidden: np.ndarray) -> float:
     """What the law gets wrong; see :class:`LawFit`."""
     weights = problem.data.weights
     last = weights.shape[1] - 1 - np.argmax(weights[:, ::-1] > 0, axis=1)
@@ -231,7 +233,7 @@ def _discrepancy(problem: _Problem, best: np.ndarray, hidden: np.ndarray) -> flo
 
 
 @jax.jit
-def _errors(problem: _Problem, z: Array) -> Array:
+def _errors(problem: _FitProblem, z: Array) -> Array:
     """Logarithms of losses, the law's minus those measured, of shape (runs, points)."""
     parameters = problem.parameters(z)
     curves = jax.vmap(lambda points, changes: law_losses(problem.law, parameters, points, changes))
@@ -240,27 +242,21 @@ def _errors(problem: _Problem, z: Array) -> Array:
     return jnp.log(jnp.maximum(losses, 1e-3)) - problem.data.log_losses
 
 
-def _residuals(problem: _Problem, z: Array, center: Array, weights: Array) -> Array:
+def _residuals(problem: _FitProblem, z: Array, center: Array, weights: Array) -> Array:
     """Whose sum of squares is the cost: Huber's of the errors, and the distance to the center."""
-    errors = _errors(problem, z) / _NOISE
+    errors = _errors(problem, z) / _HUBER_WIDTH
     size = jnp.abs(errors)
     robust = jnp.sign(errors) * jnp.sqrt(jnp.maximum(2 * size - 1, 1.0))
     errors = jnp.where(size <= 1, errors, robust)
     return jnp.concatenate([(jnp.sqrt(weights) * errors).ravel(), z - center])
 
 
-def _solved(
-    problem: _Problem, starts: np.ndarray, centers: np.ndarray, weights: np.ndarray, rounds: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The ends of many fits, and the cost of each."""
-    ends, costs = _solve_all(problem, starts, centers, weights, rounds)
-    return np.asarray(ends), np.asarray(costs)
-
-
 @partial(jax.jit, static_argnames="rounds")
-def _solve_all(
-    problem: _Problem, starts: Array, centers: Array, weights: Array, rounds: int
+def _solved(
+    problem: _FitProblem, starts: Array, centers: Array, weights: Array, rounds: int
 ) -> tuple[Array, Array]:
+    """The ends of many fits, and the cost of each."""
+
     def solve(start: Array, center: Array, weight: Array) -> tuple[Array, Array]:
         return _least_squares(lambda z: _residuals(problem, z, center, weight), start, rounds)
 

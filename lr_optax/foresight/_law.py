@@ -13,8 +13,8 @@ from jax import Array
 from lr_optax._core.hyperparameters import Number, show
 from lr_optax.foresight import laws
 
-Parameters = Mapping[str, Array]
-"""Parameters of a law, by name."""
+LawParameters = Mapping[str, Array]
+"""LawParameters of a law, by name."""
 
 # A rate below this share of the peak counts as this share: the multi-power law has η^-γ in it,
 # which is infinite at 0.
@@ -65,7 +65,7 @@ class Parameter(NamedTuple):
     usual: float
     width: float
     bounded: bool = False
-    unit: Callable[[Parameters, Units], Number] | None = None
+    unit: Callable[[LawParameters, Units], Number] | None = None
 
 
 POWER_LAW = {
@@ -87,7 +87,7 @@ class Law:
         not_to_optimize: why a schedule should not be optimized under it; empty if it may.
     """
 
-    response: Callable[[Parameters, Changes, Array, Array], Array]
+    response: Callable[[LawParameters, Changes, Array, Array], Array]
     parameters: dict[str, Parameter]
     not_to_optimize: str = ""
 
@@ -95,8 +95,8 @@ class Law:
         """A vector of parameters by name."""
         return dict(zip(self.parameters, values, strict=True))  # type: ignore[arg-type]
 
-    def in_units(self, values: Parameters, units: Units) -> dict[str, Number]:
-        """Parameters that hold where peak, length and loss are 1, in the units of the runs."""
+    def in_units(self, values: LawParameters, units: Units) -> dict[str, Number]:
+        """LawParameters that hold where peak, length and loss are 1, in the units of the runs."""
         scales = {
             name: 1.0 if parameter.unit is None else parameter.unit(values, units)
             for name, parameter in self.parameters.items()
@@ -121,7 +121,7 @@ def law_named(name: str) -> Law:
     return module.LAW
 
 
-def law_losses(law: Law, parameters: Parameters, points: Points, changes: Changes) -> Array:
+def law_losses(law: Law, parameters: LawParameters, points: Points, changes: Changes) -> Array:
     """The law's loss at every point; needs memory for points x changes."""
     changes = Changes(*(jnp.asarray(field)[None] for field in changes))
     steps = points.step[:, None] - changes.step
@@ -133,7 +133,12 @@ def law_losses(law: Law, parameters: Parameters, points: Points, changes: Change
 
 
 def last_loss(
-    law: Law, parameters: Parameters, rates: Array, *, count_warmup: bool = False, stride: int = 1
+    law: Law,
+    parameters: LawParameters,
+    rates: Array,
+    *,
+    count_warmup: bool,
+    stride: int,
 ) -> Array:
     """The loss after the last of the rates, in O(steps), differentiable in the rates.
 

@@ -19,7 +19,7 @@ _LEVEL = 0.2  # of a run, which has to be level before a fall for the law to be 
 
 _STRUCTURE = 1e-3  # of the loss, from which on residuals of one sign are worth a note
 
-_BLOCKS = 8  # of a run, in which residuals are averaged: enough to say where the law is off
+_RUN_BLOCKS = 8  # of a run, in which residuals are averaged: enough to say where the law is off
 
 _SURE = 4.0  # standard errors: chance reaches that in one of 16,000 blocks
 
@@ -29,23 +29,18 @@ def same_peak(low: float, high: float) -> bool:
     return high <= (1 + _SAME_PEAK) * low
 
 
-def peak_range(law: LossLaw) -> str:
-    """The peaks of the runs of a law, in words."""
-    low, high = min(law.peaks), max(law.peaks)
-    return f"{low:.4g}" if same_peak(low, high) else f"{low:.4g} to {high:.4g}"
-
-
 def prediction_warnings(law: LossLaw, rates_by_name: Mapping[str, np.ndarray]) -> tuple[str, ...]:
     """Why not to trust what a law predicts for runs with these rates."""
     if not law.logs:
         return ("the law was not fitted to runs here: there is no spread",)
-    warnings = [*_identification(law)]
+    warnings, low, high = [*_identification(law)], min(law.peaks), max(law.peaks)
+    fitted = f"{low:.4g}" if same_peak(low, high) else f"{low:.4g} to {high:.4g}"
     for name, rates in rates_by_name.items():
         peak = rates.max()
-        if not ((1 - _SAME_PEAK) * min(law.peaks) <= peak and same_peak(max(law.peaks), peak)):
+        if not ((1 - _SAME_PEAK) * low <= peak and same_peak(high, peak)):
             warnings.append(
-                f"{name} has the peak {peak:.4g}, the law was fitted at {peak_range(law)}: its "
-                "parameters hold for one peak only, so log runs with this one"
+                f"{name} has the peak {peak:.4g}, the law was fitted at {fitted}: its parameters "
+                "hold for one peak only, so log runs with this one"
             )
         if len(rates) > 2 * law.horizon:
             warnings.append(
@@ -94,7 +89,7 @@ def _structure(law: LossLaw, log: Log) -> tuple[float, str]:
     steps, residuals = law.residuals(log)
     # From one point to the next whatever is smooth hardly changes, and noise counts twice.
     noise = np.std(np.diff(residuals)) / np.sqrt(2) if len(steps) > 2 else np.inf
-    blocks = [b for b in np.array_split(np.arange(len(steps)), _BLOCKS) if len(b)]
+    blocks = [b for b in np.array_split(np.arange(len(steps)), _RUN_BLOCKS) if len(b)]
     means = np.array([residuals[block].mean() for block in blocks])
     by_chance = _SURE * noise / np.sqrt([len(block) for block in blocks])
     means[np.abs(means) < np.maximum(by_chance, _STRUCTURE * log.losses.min())] = 0

@@ -92,10 +92,6 @@ def merged_schedule(
     When to use it:
         To see which decay a way of averaging, such as the mean of the last ten checkpoints, stands
         for.
-
-    Reference:
-        C. Tian et al., "WSM: Decay-Free Learning Rate Schedule via Checkpoint Merging for LLM
-        Pre-training", 2025, arXiv:2507.17634.
     """
     vector = np.asarray(weights, np.float64)
     # Weights that were stored or added up in float32 are off by about 1e-7.

@@ -20,6 +20,7 @@ from lr_optax.foresight._law import law_named
 from lr_optax.foresight._law_notes import prediction_warnings
 from lr_optax.foresight._log import rounded, run_rates
 from lr_optax.foresight._loss_law import LossLaw, RunLength
+from lr_optax.foresight._predict import SPREAD_QUANTILE
 from lr_optax.results import panels as charts
 from lr_optax.results._result import Result, Table
 from lr_optax.results.panels import Panel
@@ -32,15 +33,13 @@ Objective = Callable[[Array], Array]
 
 _MEMBERS = 15  # of a law's ensemble, in addition to the best fit, that are asked
 
-_BLOCKS = 4000  # of steps with one rate, at least, into which a law's run is cut
+_RATE_BLOCKS = 4000  # of steps with one rate, at least, into which a law's run is cut
 
 _COOLDOWNS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # of the run after its warm-up
 
-_SHAPES: tuple[Shape, ...] = ("linear", "1-sqrt", "sqrt_cube", "cosine")
+_COOLDOWN_SHAPES: tuple[Shape, ...] = ("linear", "1-sqrt", "sqrt_cube", "cosine")
 
 _USUAL = 3  # of the recipes, which are shown in any case
-
-_QUANTILE = 0.9  # of what the spread holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +147,7 @@ def optimize_schedule(
 
     Raises:
         TypeError: the objective is not a function.
-        ValueError: a number is outside of its range, or the objective is not finite for any start.
+        ValueError: a number is out of its range, or the objective is not finite for any start.
 
     Example:
         >>> from lr_optax import bound_terms
@@ -170,18 +169,18 @@ def optimize_schedule(
             "optimize_schedule: `warmup_steps` must be in [0, total_steps - 2], "
             f"got {warmup_steps!r}"
         )
-    problem = _problem(objective, total_steps, float(peak))
+    problem = _to_search(objective, total_steps, float(peak))
     knots = min(knots, total_steps - int(warmup_steps))
     boundaries = np.unique(np.linspace(warmup_steps, total_steps, knots + 1).round().astype(int))
     with jax.enable_x64(new_val=True):
-        schedule = _through_knots(_lowest(problem, boundaries), boundaries, problem.peak)
+        schedule = _through_knots(_best_rates(problem, boundaries), boundaries, problem.peak)
         recipes = _recipes(total_steps, problem.peak, int(warmup_steps))
         last = jax.jit(lambda rates: jnp.atleast_1d(problem.exact(rates)))
         losses = [np.asarray(last(run_rates(s, total_steps))) for s in (schedule, *recipes)]
     return _compared(schedule, total_steps, recipes, losses, problem.warnings)
 
 
-class _Problem(NamedTuple):
+class _Search(NamedTuple):
     """What is minimized.
 
     Attributes:
@@ -199,14 +198,14 @@ class _Problem(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def _problem(objective: LossLaw | Objective, total_steps: int, peak: float) -> _Problem:
+def _to_search(objective: LossLaw | Objective, total_steps: int, peak: float) -> _Search:
     if not isinstance(objective, LossLaw):
-        return _Problem(objective, objective, np.arange(0.0, total_steps), peak, ())
-    stride = max(total_steps // _BLOCKS, 1)
+        return _Search(objective, objective, np.arange(0.0, total_steps), peak, ())
+    stride = max(total_steps // _RATE_BLOCKS, 1)
     exact = partial(objective, members=_MEMBERS)
     warnings = prediction_warnings(objective, {"the schedule": np.full(total_steps, peak)})
     reason = law_named(objective.law).not_to_optimize
-    return _Problem(
+    return _Search(
         exact,
         partial(exact, stride=stride),
         np.arange((stride - 1) / 2, total_steps, stride),
@@ -234,12 +233,12 @@ def _compared(
         total_steps,
         tuple(recipes[i] for i in chosen),
         shown.mean(axis=1),
-        np.quantile(off, _QUANTILE, axis=1),
+        np.quantile(off, SPREAD_QUANTILE, axis=1),
         warnings,
     )
 
 
-def _lowest(problem: _Problem, boundaries: np.ndarray) -> np.ndarray:
+def _best_rates(problem: _Search, boundaries: np.ndarray) -> np.ndarray:
     """The rates at the boundaries that have the lowest mean objective."""
     steps, first, peak = problem.steps, max(float(boundaries[0]), 1.0), problem.peak
 
@@ -310,5 +309,5 @@ def _recipes(total_steps: int, peak: float, warmup_steps: int) -> list[Schedule]
         falling(1.0, "linear"),
         falling(0.2, "linear"),
     ]
-    others = [falling(share, shape) for shape in _SHAPES for share in _COOLDOWNS]
+    others = [falling(share, shape) for shape in _COOLDOWN_SHAPES for share in _COOLDOWNS]
     return [*usual, *(recipe for recipe in others if recipe not in usual)]

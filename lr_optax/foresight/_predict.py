@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 from jax import Array
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from lr_optax._core.schedule import Schedule
 from lr_optax.foresight._fit import first_step, windowed
@@ -28,9 +28,10 @@ from lr_optax.foresight._prediction import Prediction, Ranking
 if TYPE_CHECKING:
     from lr_optax.foresight._loss_law import LossLaw
 
-_QUANTILE = 0.9  # of what the spread holds
+SPREAD_QUANTILE = 0.9
+"""The share of cases that an interval of ± a spread holds."""
 
-_PARTS = 1000  # of the peak, to which changes of the rate are merged
+_CURVE_PARTS = 1000  # of the peak, to which changes of the rate are merged
 
 SHOWN = 100
 """Points of a curve: more could not be seen in a picture."""
@@ -77,7 +78,7 @@ def residuals_of(law: LossLaw, log: Log) -> tuple[np.ndarray, np.ndarray]:
 
 def losses_along(law: LossLaw, rates: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """The losses of the best fit and of every member, of shape (1 + members, steps)."""
-    changes = merged_changes(rates, steps, count_warmup=law.count_warmup, parts=_PARTS)
+    changes = merged_changes(rates, steps, count_warmup=law.count_warmup, parts=_CURVE_PARTS)
     # To a multiple of 256, so that schedules with nearly as many changes share a program; a
     # change that fills up has a drop of 0.
     missing = -len(changes.step) % 256
@@ -88,11 +89,11 @@ def losses_along(law: LossLaw, rates: np.ndarray, steps: np.ndarray) -> np.ndarr
     ]
     points = Points(steps.astype(np.float64), np.cumsum(rates)[steps])
     with jax.enable_x64(new_val=True):
-        return np.asarray(_curves(law_named(law.law), law.fits, points, Changes(*padded)))
+        return np.asarray(_losses_of_fits(law_named(law.law), law.fits, points, Changes(*padded)))
 
 
 @partial(jax.jit, static_argnames="law")
-def _curves(law: Law, fits: Array, points: Points, changes: Changes) -> Array:
+def _losses_of_fits(law: Law, fits: Array, points: Points, changes: Changes) -> Array:
     # One member after another: all at once would need memory for members x points x changes.
     return jax.lax.map(lambda values: law_losses(law, law.named(values), points, changes), fits)
 
@@ -110,8 +111,8 @@ def _half_width(
     """
     between = np.zeros_like(best)
     if len(members):
-        between = np.quantile(np.abs(members - best), _QUANTILE, axis=0)
-    deviations = student.ppf((1 + _QUANTILE) / 2, max(len(law.logs), 1))
+        between = np.quantile(np.abs(members - best), SPREAD_QUANTILE, axis=0)
+    deviations = stdtrit(max(len(law.logs), 1), (1 + SPREAD_QUANTILE) / 2)
     return np.hypot(between, deviations * law.discrepancy * scale)
 
 

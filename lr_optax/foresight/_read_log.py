@@ -86,10 +86,10 @@ def read_log(
     logged_at, losses = rows.pairs(step, loss)
     if schedule is None:
         rate = rows.column(rate, RATE_NAMES, "rate", otherwise=", or give `schedule`")
-        schedule = rates_between(*_once(*rows.pairs(step, rate), np.maximum))
+        schedule = rates_between(*_unique_steps(*rows.pairs(step, rate), np.maximum))
     elif rate is not None:
         raise ValueError("read_log: give `rate` or `schedule`, not both")
-    steps, lowest = _once(logged_at, losses, np.minimum)
+    steps, lowest = _unique_steps(logged_at, losses, np.minimum)
     remarks = rows.left_out(loss)
     if repeated := len(logged_at) - len(steps):
         remarks += (f"{repeated} points at steps logged before: the lowest loss of a step is kept",)
@@ -124,7 +124,7 @@ def read_norms(
     rows = _read_rows(Path(path))
     step = rows.column(step, STEP_NAMES, "step")
     norm = rows.column(norm, NORM_NAMES, "norm")
-    steps, norms = _once(*rows.pairs(step, norm), np.maximum)
+    steps, norms = _unique_steps(*rows.pairs(step, norm), np.maximum)
     return steps.astype(np.int64), norms
 
 
@@ -210,7 +210,9 @@ def _spelling(column: str) -> str:
     return re.sub(r"[/ .-]", "_", column.rpartition(" - ")[2].strip().lower())
 
 
-def _once(steps: np.ndarray, values: np.ndarray, keep: np.ufunc) -> tuple[np.ndarray, np.ndarray]:
+def _unique_steps(
+    steps: np.ndarray, values: np.ndarray, keep: np.ufunc
+) -> tuple[np.ndarray, np.ndarray]:
     """Each step once, ascending, with the lowest or highest of its values."""
     order = np.argsort(steps, kind="stable")
     unique, first = np.unique(steps[order], return_index=True)

@@ -178,10 +178,6 @@ def refine(
     When to use it:
         For the second run of a model: the norms of the first show where its warm-up should end
         and how it should decay.
-
-    Reference:
-        A. Defazio, A. Cutkosky, H. Mehta, K. Mishchenko, "Optimal Linear Decay Learning Rate
-        Schedules and Further Refinements", 2023, arXiv:2310.07831.
     """
     norms, logged_steps = np.asarray(grad_norms), len(grad_norms)
     if steps is not None:

@@ -14,10 +14,10 @@ Reference:
 import jax.numpy as jnp
 from jax import Array
 
-from lr_optax.foresight._law import POWER_LAW, Changes, Law, Parameter, Parameters
+from lr_optax.foresight._law import POWER_LAW, Changes, Law, LawParameters, Parameter
 
 
-def response(p: Parameters, changes: Changes, traveled: Array, steps: Array) -> Array:
+def functional_response(p: LawParameters, changes: Changes, traveled: Array, steps: Array) -> Array:
     """What a drop of 1 has taken off the loss once the run has traveled on."""
     del steps
     # At the first step nothing has been traveled: S^-α would be infinite, so that step counts.
@@ -27,7 +27,7 @@ def response(p: Parameters, changes: Changes, traveled: Array, steps: Array) -> 
 
 
 LAW = Law(
-    response,
+    functional_response,
     POWER_LAW
     | {
         "B": Parameter(

@@ -14,10 +14,12 @@ Reference:
 import jax.numpy as jnp
 from jax import Array
 
-from lr_optax.foresight._law import POWER_LAW, Changes, Law, Parameter, Parameters
+from lr_optax.foresight._law import POWER_LAW, Changes, Law, LawParameters, Parameter
 
 
-def response(p: Parameters, changes: Changes, traveled: Array, steps: Array) -> Array:
+def multi_power_response(
+    p: LawParameters, changes: Changes, traveled: Array, steps: Array
+) -> Array:
     """What a drop of 1 has taken off the loss once the run has traveled on."""
     del steps
     progress = p["C"] * changes.rate ** -p["gamma"] * traveled
@@ -25,7 +27,7 @@ def response(p: Parameters, changes: Changes, traveled: Array, steps: Array) -> 
 
 
 LAW = Law(
-    response,
+    multi_power_response,
     POWER_LAW
     | {
         "B": Parameter(0.04, 1.0, unit=lambda p, run: run.loss / run.peak),

@@ -12,10 +12,10 @@ Reference:
 import jax.numpy as jnp
 from jax import Array
 
-from lr_optax.foresight._law import POWER_LAW, Changes, Law, Parameter, Parameters
+from lr_optax.foresight._law import POWER_LAW, Changes, Law, LawParameters, Parameter
 
 
-def response(p: Parameters, changes: Changes, traveled: Array, steps: Array) -> Array:
+def tissue_response(p: LawParameters, changes: Changes, traveled: Array, steps: Array) -> Array:
     """The annealing momentum that a drop of 1 has brought after so many steps."""
     del changes, traveled
     decay = p["lambda"]
@@ -23,7 +23,7 @@ def response(p: Parameters, changes: Changes, traveled: Array, steps: Array) -> 
 
 
 LAW = Law(
-    response,
+    tissue_response,
     POWER_LAW
     | {
         "C": Parameter(4e-5, 1.0, unit=lambda p, run: run.loss / run.peak),
