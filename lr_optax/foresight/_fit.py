@@ -27,7 +27,7 @@ _LEAST = 1.5e-3  # relative error, which the laws' authors report on unseen runs
 
 _STRENGTH = 64.0  # independent points that a run counts as, compared with prior beliefs
 
-# Fits after the first begin near their end, so they need half the rounds.
+# Fits that begin at the end of an earlier one need only half the rounds.
 _STARTS, _START_ROUNDS, _ROUNDS = 8, 40, 20
 
 
@@ -186,15 +186,15 @@ def fit_law(
 
 
 def _restarts(problem: _FitProblem, rng: np.random.Generator) -> np.ndarray:
-    """The ends of fits from several starts that fit about as well as the best, that one first."""
+    """The best end of fits from several starts, and those that fit about as well as it."""
     count = len(problem.usual)
     starts = np.vstack([np.zeros(count), rng.normal(size=(_STARTS - 1, count))])
     weights = np.repeat(_STRENGTH * problem.data.weights[None], _STARTS, axis=0)
     solved = _solved(problem, starts, np.zeros_like(starts), weights, _START_ROUNDS)
     ends, costs = map(np.asarray, solved)
     order = np.argsort(np.where(np.isfinite(costs), costs, np.inf))
-    # Worse ends are other minima and would widen the ensemble by fits that nobody would choose.
-    # The 1 is one standard deviation of one parameter, for where the best cost is nearly 0.
+    # Much worse ends are other minima, and would widen the ensemble. The 1 is what one parameter
+    # costs that is one standard deviation off; it counts where the best cost is nearly 0.
     return ends[order[costs[order] <= 1.5 * costs[order[0]] + 1]]
 
 
@@ -243,7 +243,7 @@ def _errors(problem: _FitProblem, z: Array) -> Array:
 
 
 def _residuals(problem: _FitProblem, z: Array, center: Array, weights: Array) -> Array:
-    """Whose sum of squares is the cost: Huber's of the errors, and the distance to the center."""
+    """What is squared and summed: the errors, as Huber's loss has them, and z - center."""
     errors = _errors(problem, z) / _HUBER_WIDTH
     size = jnp.abs(errors)
     robust = jnp.sign(errors) * jnp.sqrt(jnp.maximum(2 * size - 1, 1.0))
@@ -264,7 +264,7 @@ def _solved(
 
 
 class _Iterate(NamedTuple):
-    """Where a least-squares search is: the point, the residuals there, and what it tries next."""
+    """The state of a least-squares search."""
 
     z: Array
     residuals: Array
@@ -281,7 +281,7 @@ def _least_squares(
     def advance(now: _Iterate, _: None) -> tuple[_Iterate, None]:
         normal = now.jacobian.T @ now.jacobian
         damped = normal + now.damping * jnp.diag(jnp.diag(normal))
-        # Three standard deviations of a belief: beyond it the linear model is not to be trusted.
+        # At most three standard deviations of a belief, because the linear model fails far away.
         move = jnp.clip(jnp.linalg.solve(damped, now.jacobian.T @ now.residuals), -3.0, 3.0)
         z = now.z - move
         moved = residuals(z)
