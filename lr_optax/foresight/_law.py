@@ -109,7 +109,7 @@ class AsLawName:
     """An annotation: the name of a law."""
 
     def accept(self, value: object) -> object:
-        """See :class:`lr_optax._core.hyperparameters.Accepts`."""
+        """The name, if there is such a law."""
         if value not in laws.LAW_NAMES:
             raise ValueError(f"must be {' or '.join(map(repr, laws.LAW_NAMES))}, got {show(value)}")
         return value

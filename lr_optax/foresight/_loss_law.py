@@ -43,7 +43,7 @@ class _AsCandidates:
     """An annotation: schedules in a list or by name."""
 
     def accept(self, value: object) -> dict[str, Schedule]:
-        """See :class:`lr_optax._core.hyperparameters.Accepts`."""
+        """The schedules by name."""
         if not isinstance(value, Mapping | Sequence) or isinstance(value, str):
             raise TypeError(f"must be schedules in a list or by name, got {show(value)}")
         if not value:
@@ -63,7 +63,7 @@ class _AsLogs:
     """An annotation: one log or several."""
 
     def accept(self, value: object) -> tuple[Log, ...]:
-        """See :class:`lr_optax._core.hyperparameters.Accepts`."""
+        """The logs, as a tuple."""
         logs = tuple(value) if isinstance(value, Iterable) else (value,)
         if not logs:
             raise ValueError("must hold at least one log, got none")

@@ -111,7 +111,7 @@ class _IsObjective:
     """An annotation: a law, or a function of the rates."""
 
     def accept(self, value: object) -> object:
-        """See :class:`lr_optax._core.hyperparameters.Accepts`."""
+        """The objective as it is."""
         if not callable(value):
             raise TypeError(f"must be a LossLaw or a function of the rates, got {show(value)}")
         return value

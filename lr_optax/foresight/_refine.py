@@ -36,7 +36,7 @@ class _AsGradNorms:
     """An annotation: a vector of gradient norms."""
 
     def accept(self, value: np.ndarray | Sequence[float]) -> np.ndarray:
-        """See :class:`lr_optax._core.hyperparameters.Accepts`."""
+        """The norms, as an array of float64."""
         norms = np.asarray(value, np.float64)
         if norms.ndim != 1 or not len(norms):
             raise ValueError(f"must be a vector of norms, got shape {norms.shape}")
