@@ -20,10 +20,9 @@ from lr_optax import (
     warmup_cosine_decay,
     warmup_stable_decay,
 )
-from lr_optax.foresight._loss_law import LawName
+from lr_optax.foresight.laws import LAW_NAMES
 
 STEPS, PEAK = 24_000, 3e-4
-LAWS: tuple[LawName, ...] = ("multi_power", "functional", "tissue")
 PARAMETERS = {
     # Luo et al. (2025), multi-power law, 25M parameters
     "L0": 3.04045406,
@@ -66,7 +65,7 @@ def rows() -> Iterator[str]:
     runs = logs()
     published = LossLaw("multi_power", PARAMETERS)
     calls: dict[str, Callable[[], Any]] = {
-        f"fit_loss_law, {law}": lambda law=law: fit_loss_law(runs, law=law) for law in LAWS
+        f"fit_loss_law, {law}": lambda law=law: fit_loss_law(runs, law=law) for law in LAW_NAMES
     }
     calls |= {
         "predict": lambda: published.predict(cosine_decay(PEAK, decay_steps=STEPS), STEPS).losses,

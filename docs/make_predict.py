@@ -30,14 +30,13 @@ from lr_optax import (
 from lr_optax.demo import digits, text
 from lr_optax.demo.comparison import ROOTS
 from lr_optax.demo.training import Task
-from lr_optax.foresight._loss_law import LawName
+from lr_optax.foresight.laws import LAW_NAMES
 from lr_optax.results import figure
 
 HERE = Path(__file__).parent
 PICTURES = HERE / "predict"
 STUDIED = ("stable 50k", "wsd0.2 25k", "cos10 25k")
 LOGGED = ("constant", "multistep decay", "cosine to zero")
-LAWS: tuple[LawName, ...] = ("multi_power", "functional", "tissue")
 
 
 class Own(NamedTuple):
@@ -100,7 +99,7 @@ def own_logs(own: Own) -> dict[str, Log]:
 class Trial:
     """A law fitted to some logs, and what it says of the others."""
 
-    def __init__(self, logs: dict[str, Log], fitted: tuple[str, ...], law: LawName = "multi_power"):
+    def __init__(self, logs: dict[str, Log], fitted: tuple[str, ...], law: str = "multi_power"):
         begin = time.process_time()
         self.law: LossLaw = fit_loss_law([logs[name] for name in fitted], law=law)
         self.seconds = time.process_time() - begin
@@ -169,7 +168,7 @@ def summaries(trials: dict[str, Trial], among: list[str]) -> str:
 def page(folder: Path) -> str:
     """The whole page; its pictures are written on the way."""
     logs = study(folder)
-    trials = {law: Trial(logs, STUDIED, law) for law in LAWS}
+    trials = {law: Trial(logs, STUDIED, law) for law in LAW_NAMES}
     trial = trials["multi_power"]
     long = [name for name in trial.logs if name.endswith("50k")]
     trial.law.plot(PICTURES / "law.png")
@@ -194,7 +193,7 @@ def page(folder: Path) -> str:
 def closed_loop(title: str, own: Own) -> str:
     """What the laws say of a task of our own."""
     logs = own_logs(own)
-    trials = {law: Trial(logs, LOGGED, law) for law in LAWS}
+    trials = {law: Trial(logs, LOGGED, law) for law in LAW_NAMES}
     trial, name = trials["multi_power"], own.task.name
     trial.picture(PICTURES / f"{name}.png")
     trial.law.plot(PICTURES / f"{name}_law.png")

@@ -14,14 +14,14 @@ from lr_optax.foresight._compare import root_strategies as root_strategies
 from lr_optax.foresight._comparison import Comparison as Comparison
 from lr_optax.foresight._log import Log as Log
 from lr_optax.foresight._loss_law import LossLaw as LossLaw
-from lr_optax.foresight._loss_law import Prediction as Prediction
-from lr_optax.foresight._loss_law import Ranking as Ranking
 from lr_optax.foresight._loss_law import fit_loss_law as fit_loss_law
 from lr_optax.foresight._merge import average_checkpoints as average_checkpoints
 from lr_optax.foresight._merge import merge_weights as merge_weights
 from lr_optax.foresight._merge import merged_schedule as merged_schedule
 from lr_optax.foresight._optimize import OptimizedSchedule as OptimizedSchedule
 from lr_optax.foresight._optimize import optimize_schedule as optimize_schedule
+from lr_optax.foresight._prediction import Prediction as Prediction
+from lr_optax.foresight._prediction import Ranking as Ranking
 from lr_optax.foresight._range_test import RangeTest as RangeTest
 from lr_optax.foresight._range_test import range_test as range_test
 from lr_optax.foresight._read_log import read_log as read_log

@@ -1,11 +1,10 @@
-"""What convex theory says of a schedule: a bound on the loss of the last iterate."""
+"""What convex theory says about a schedule: a bound on the loss of the last iterate."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +12,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from lr_optax._core.hyperparameters import is_known
+from lr_optax._core.hyperparameters import Positive, Size, is_known, validated
 from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
 from lr_optax.results.panels import Curve, Panel
@@ -29,8 +28,8 @@ def bound_terms(
 
         start = D²/(2·S)        noise = Q_0/(2·S) + ½·Σ_k η_k/A_k · Q_k/B_k
 
-    A step after which every rate is 0 has no part in the sum. All of it is suffix sums: O(T), with
-    no small difference of large numbers, and differentiable in everything.
+    A step after which every rate is 0 adds nothing to the sum. Everything is a suffix sum: O(T),
+    without small differences of large numbers, and differentiable in everything.
 
     Args:
         rates: η_0, ..., η_{T−1}, a vector of rates >= 0. If all are 0 nothing moves and the start
@@ -69,27 +68,31 @@ def _suffix_sums(values: Array) -> Array:
     return jnp.cumsum(values[::-1])[::-1]
 
 
+Scalar = Array | np.ndarray
+"""A number: NumPy's in double precision, or a traced one."""
+
+
 @dataclass(frozen=True, eq=False)
 class LastIterateBound(Result):
     """The bound on the loss after the last step, and the peak that makes it smallest.
 
     Attributes:
         value: Ω of the schedule as it is.
-        start: its share that comes from where training begins; falls as rates rise.
-        noise: its share that comes from the gradients; grows with the rates.
+        start: the part of it that comes from where training begins; falls as rates rise.
+        noise: the part that comes from the gradients; grows with the rates.
         best_value: the smallest Ω of this shape, 2·√(start·noise).
-        best_factor: what all rates have to be multiplied by for that, √(start/noise).
+        best_factor: the factor on all rates that reaches it, √(start/noise).
         best_peak: the highest rate then.
         rates: the schedule's rates, one for every step.
     """
 
-    value: Any
-    start: Any
-    noise: Any
-    best_value: Any
-    best_factor: Any
-    best_peak: Any
-    rates: Any
+    value: Scalar
+    start: Scalar
+    noise: Scalar
+    best_value: Scalar
+    best_factor: Scalar
+    best_peak: Scalar
+    rates: Array | np.ndarray
 
     def table(self) -> Table:
         """As it is, and at its best peak."""
@@ -110,19 +113,20 @@ class LastIterateBound(Result):
             f"as given, {peak:.4g}": (peak, self.value),
         }
         curves = [Curve(factors * peak, self.start / factors + factors * self.noise, "bound")]
-        for place, (name, (x, y)) in enumerate(points.items(), start=1):
-            curves.append(Curve([x], [y], name, panels.palette_color(place), "discs"))
+        for i, (name, (x, y)) in enumerate(points.items(), start=1):
+            curves.append(Curve([x], [y], name, panels.palette_color(i), "discs"))
         return (Panel("peak rate", "bound on the last loss", tuple(curves), log="xy"),)
 
 
+@validated
 def last_iterate_bound(
-    schedule: Callable[[Any], ArrayLike],
-    total_steps: int,
+    schedule: Callable[..., ArrayLike],
+    total_steps: Size,
     *,
-    distance: ArrayLike = 1.0,
+    distance: Positive = 1.0,
     grad_norms: ArrayLike = 1.0,
 ) -> LastIterateBound:
-    """What convex theory promises for the loss after the last step under a schedule.
+    """The bound of convex theory on the loss after the last step under a schedule.
 
     For convex problems with gradients of norm at most G, subgradient descent from a distance D of
     the optimum ends with f(x_T) − f* <= Ω; :func:`bound_terms` has the formula. A schedule g times
@@ -142,7 +146,7 @@ def last_iterate_bound(
 
     Raises:
         ValueError: ``total_steps`` is below 1, a rate is negative or not finite, all are 0,
-            ``distance`` or a norm is not > 0, or norms are as many as something else.
+            ``distance`` or a norm is not > 0, or there are neither one nor ``total_steps`` norms.
 
     Example:
         >>> from lr_optax import linear, constant
@@ -154,7 +158,7 @@ def last_iterate_bound(
         0.018176 0.13754481
 
     When to use it:
-        To compare shapes and cooldowns with no run at all, and to carry a tuned peak over to
+        To compare shapes and cooldowns without a run, and to carry a tuned peak over to
         another cooldown or horizon: peak₂ = peak₁ · best_peak₂/best_peak₁.
 
     Reference:
@@ -162,40 +166,28 @@ def last_iterate_bound(
         Convex Optimization Theory and Learning-Rate Scheduling for Large Model Training", 2025,
         arXiv:2501.18965.
     """
-    if total_steps < 1:
-        raise ValueError(
-            f"last_iterate_bound: `total_steps` must be a whole number >= 1, got {total_steps}"
-        )
     if jnp.shape(grad_norms) not in ((), (total_steps,)):
         raise ValueError(
             f"last_iterate_bound: `grad_norms` must be one number or one for each of "
             f"{total_steps} steps, got {jnp.size(grad_norms)}"
         )
-    known = is_known(schedule(0), distance, grad_norms)
+    concrete = is_known(schedule(0), distance, grad_norms)
     # Not inside a trace: double precision there has no transpose.
-    with jax.enable_x64(new_val=True) if known else contextlib.nullcontext():
+    with jax.enable_x64(new_val=True) if concrete else contextlib.nullcontext():
         rates = jnp.asarray(schedule(jnp.arange(total_steps)))
-        if known:
-            _check(rates, distance, grad_norms)
+        if concrete:
+            _check_rates_and_norms(rates, grad_norms)
         start, noise = bound_terms(rates, distance=distance, grad_norms=grad_norms)
         factor = jnp.sqrt(start / noise)
-        found = {
-            "value": start + noise,
-            "start": start,
-            "noise": noise,
-            "best_value": 2 * jnp.sqrt(start * noise),
-            "best_factor": factor,
-            "best_peak": factor * rates.max(),
-            "rates": rates,
-        }
-        # Outside of its context a double-precision array of JAX is a trap; NumPy's is none.
-        return LastIterateBound(**(jax.device_get(found) if known else found))
+        value, best_value = start + noise, 2 * jnp.sqrt(start * noise)
+        fields = (value, start, noise, best_value, factor, factor * rates.max(), rates)
+        # Outside of its context a double-precision array of JAX is a trap; NumPy's is not.
+        return LastIterateBound(*(jax.device_get(fields) if concrete else fields))
 
 
-def _check(rates: Array, distance: ArrayLike, grad_norms: ArrayLike) -> None:
+def _check_rates_and_norms(rates: Array, grad_norms: ArrayLike) -> None:
     rules = {
         "`schedule`'s rates must be finite and >= 0": (rates, rates >= 0),
-        "`distance` must be a finite number > 0": (distance, jnp.asarray(distance) > 0),
         "`grad_norms` must be finite and > 0": (grad_norms, jnp.asarray(grad_norms) > 0),
     }
     for rule, (values, holds) in rules.items():

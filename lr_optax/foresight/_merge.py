@@ -1,21 +1,23 @@
 """Decay without decaying: averages of checkpoints that equal a cooldown, and back."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from lr_optax._core.hyperparameters import Positive, Size, validated
 from lr_optax._core.schedule import Schedule
 from lr_optax.schedules.tables import piecewise_constant
 
 Tree = TypeVar("Tree")
 
 
+@validated
 def merge_weights(
-    cooldown: Callable[[Any], ArrayLike], *, checkpoints: int, every: int = 1
+    cooldown: Callable[..., ArrayLike], *, checkpoints: Size, every: Size = 1
 ) -> np.ndarray:
     """Weights of checkpoints whose average equals a cooldown that was never run.
 
@@ -49,16 +51,13 @@ def merge_weights(
         [0.245 0.5   0.255]
 
     When to use it:
-        To see what a cooldown would give from the checkpoints of a run that goes on, in any shape
-        and from any point, without training.
+        To see what a cooldown would give, in any shape and from any point, from the checkpoints of
+        a run that goes on, without training.
 
     Reference:
         C. Tian et al., "WSM: Decay-Free Learning Rate Schedule via Checkpoint Merging for LLM
         Pre-training", 2025, arXiv:2507.17634.
     """
-    for name, value in (("checkpoints", checkpoints), ("every", every)):
-        if value < 1:
-            raise ValueError(f"merge_weights: `{name}` must be a whole number >= 1, got {value}")
     with jax.enable_x64(new_val=True):
         rates = np.asarray(cooldown(jnp.arange(checkpoints * every)), np.float64)
     if not rates[0] > 0:
@@ -67,52 +66,44 @@ def merge_weights(
     return np.concatenate([[1.0], shares]) - np.append(shares, 0.0)
 
 
+@validated
 def merged_schedule(
-    weights: np.ndarray | Sequence[float], *, peak_value: float = 1.0, every: int = 1
+    weights: np.ndarray | Sequence[float], *, peak_value: Positive = 1.0, every: Size = 1
 ) -> Schedule:
     """The cooldown that an average of checkpoints equals; the inverse of :func:`merge_weights`.
 
     Args:
-        weights: c_0, ..., c_k, of checkpoints in the order they were made, at least two, that add
-            up to 1 and give no updates a negative weight.
-        peak_value: the rate of the phase they are from, > 0.
+        weights: c_0, ..., c_k, for checkpoints in the order they were made, at least two. They add
+            up to 1 and give no update a negative weight.
+        peak_value: the rate of the constant phase, > 0.
         every: steps between two checkpoints, >= 1.
 
     Returns:
         A :func:`~lr_optax.piecewise_constant`: η·Σ_{j≥i} c_j in interval i.
 
     Raises:
-        ValueError: there are fewer than two weights, they do not add up to 1, or those that follow
-            a checkpoint add up to less than 0; ``peak_value`` or ``every`` is below its range.
+        ValueError: there are fewer than two weights, they do not add up to 1, those that follow a
+            checkpoint add up to less than 0, or ``peak_value`` or ``every`` is out of its range.
 
     Example:
         >>> merged_schedule([0.25, 0.25, 0.5], peak_value=0.1, every=100)
         piecewise_constant((0.075, 0.05), boundaries=(100,))
 
     When to use it:
-        To say which decay a habit of averaging, such as the mean of the last ten checkpoints,
-        stands for.
-
-    Reference:
-        C. Tian et al., "WSM: Decay-Free Learning Rate Schedule via Checkpoint Merging for LLM
-        Pre-training", 2025, arXiv:2507.17634.
+        To see which decay a way of averaging, such as the mean of the last ten checkpoints, stands
+        for.
     """
-    known = np.asarray(weights, np.float64)
-    if known.ndim != 1 or len(known) < 2 or abs(known.sum() - 1) > 1e-6:
+    vector = np.asarray(weights, np.float64)
+    # Weights that were stored or added up in float32 are off by about 1e-7.
+    if vector.ndim != 1 or len(vector) < 2 or abs(vector.sum() - 1) > 1e-6:
         raise ValueError(
             f"merged_schedule: `weights` must be two or more that add up to 1, got {weights!r}"
         )
-    if every < 1:
-        raise ValueError(f"merged_schedule: `every` must be a whole number >= 1, got {every}")
-    if not 0 < peak_value < np.inf:
-        raise ValueError(
-            f"merged_schedule: `peak_value` must be a finite number > 0, got {peak_value!r}"
-        )
-    shares = known[:0:-1].cumsum()[::-1]
+    shares = vector[:0:-1].cumsum()[::-1]
     if shares.min() < 0:
         raise ValueError(
-            "merged_schedule: `weights` must not give an update a negative weight, which no rate "
-            f"has: those after checkpoint {shares.argmin()} add up to {shares.min():g}"
+            "merged_schedule: `weights` must not give an update a negative weight, which would be "
+            f"a negative rate: those after checkpoint {shares.argmin()} add up to {shares.min():g}"
         )
     boundaries = tuple(every * i for i in range(1, len(shares)))
     return piecewise_constant(tuple((peak_value * shares).tolist()), boundaries=boundaries)
@@ -123,7 +114,7 @@ def average_checkpoints(checkpoints: Iterable[Tree], weights: np.ndarray | Seque
 
     Args:
         checkpoints: pytrees of one structure, such as a generator that loads one after the other.
-            Read once, in order; those with weight 0 are read and passed over.
+            Read once, in order; those with weight 0 are read and skipped.
         weights: one for each.
 
     Returns:
@@ -131,7 +122,7 @@ def average_checkpoints(checkpoints: Iterable[Tree], weights: np.ndarray | Seque
         in float32 or wider; the others, such as step counters, are those of the last checkpoint.
 
     Raises:
-        ValueError: checkpoints and weights are not as many, or all weights are 0.
+        ValueError: there are more or fewer checkpoints than weights, or all weights are 0.
 
     Example:
         >>> stream = ({"w": np.full(2, value)} for value in (0.0, 1.0, 4.0))
@@ -141,9 +132,7 @@ def average_checkpoints(checkpoints: Iterable[Tree], weights: np.ndarray | Seque
     When to use it:
         With :func:`merge_weights`, or with equal weights for the plain mean of the last n.
     """
-    total: Any = None
-    last: Any = None
-    count = 0
+    total, last, count = None, None, 0
     for count, last in enumerate(checkpoints, 1):
         if count > len(weights):
             break
@@ -155,22 +144,22 @@ def average_checkpoints(checkpoints: Iterable[Tree], weights: np.ndarray | Seque
             f"average_checkpoints: `checkpoints` must be as many as `weights`, got "
             f"{'more than' if count > len(weights) else f'{count} for'} {len(weights)}"
         )
-    if total is None:
+    if last is None or total is None:
         raise ValueError("average_checkpoints: there must be a checkpoint whose weight is not 0")
     return jax.tree.map(_as_last, total, last)
 
 
-def _weighted(leaf: Any, weight: float) -> Any:
-    leaf = np.asarray(leaf)
-    if not jnp.issubdtype(leaf.dtype, jnp.floating):
-        return leaf
-    return leaf.astype(np.promote_types(leaf.dtype, np.float32)) * weight
+def _weighted(leaf: ArrayLike, weight: float) -> np.ndarray:
+    array = np.asarray(leaf)
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        return array
+    return array.astype(np.promote_types(array.dtype, np.float32)) * weight
 
 
-def _sum(total: Any, part: Any) -> Any:
+def _sum(total: np.ndarray, part: np.ndarray) -> np.ndarray:
     return np.add(total, part, out=total) if jnp.issubdtype(part.dtype, jnp.floating) else part
 
 
-def _as_last(total: Any, last: Any) -> Any:
-    kind = np.asarray(last).dtype
-    return total.astype(kind) if jnp.issubdtype(kind, jnp.floating) else last
+def _as_last(total: np.ndarray, last: ArrayLike) -> ArrayLike:
+    dtype = np.asarray(last).dtype
+    return total.astype(dtype) if jnp.issubdtype(dtype, jnp.floating) else last

@@ -1,11 +1,11 @@
-"""The schedule for which a loss law, or a bound, promises the lowest loss at the end."""
+"""The schedule for which a loss law, or a bound, predicts the lowest loss at the end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +13,14 @@ import numpy as np
 from jax import Array
 from scipy.optimize import minimize
 
+from lr_optax._core.hyperparameters import Positive, Size, Steps, show, validated
 from lr_optax._core.schedule import Schedule
-from lr_optax.foresight._log import every_rate
-from lr_optax.foresight._loss_law import LossLaw
+from lr_optax._core.shapes import Shape
+from lr_optax.foresight._law import law_named
+from lr_optax.foresight._law_notes import prediction_warnings
+from lr_optax.foresight._log import rounded, run_rates
+from lr_optax.foresight._loss_law import LossLaw, RunLength
+from lr_optax.foresight._predict import SPREAD_QUANTILE
 from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
 from lr_optax.results.panels import Panel
@@ -26,26 +31,28 @@ Objective = Callable[[Array], Array]
 """Of the rates of all steps: the loss at the end, or one for each of an ensemble's members."""
 
 
-_MEMBERS = 15  # of a law's ensemble, besides the best fit, that are asked
+_MEMBERS = 15  # of a law's ensemble, in addition to the best fit, that are asked
 
-_BLOCKS = 4000  # of steps with one rate, at least, into which a law's run is cut
+_RATE_BLOCKS = 4000  # of steps with one rate, at least, into which a law's run is cut
 
 _COOLDOWNS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # of the run after its warm-up
 
-_SHAPES = ("linear", "1-sqrt", "sqrt_cube", "cosine")
+_COOLDOWN_SHAPES: tuple[Shape, ...] = ("linear", "1-sqrt", "sqrt_cube", "cosine")
+
+_USUAL = 3  # of the recipes, which are shown in any case
 
 
 @dataclass(frozen=True, eq=False)
 class OptimizedSchedule(Result):
-    """The best schedule found, the recipe that comes closest, and what usual ones cost.
+    """The best schedule found, the closest named recipe, and what usual recipes cost.
 
     Attributes:
         schedule: the best one, an ``interpolate`` that prints and parses.
         total_steps: the length of its run.
         recipes: named ones, the closest first, then usual ones.
         losses: of the schedule, then of the recipes: the means over the ensemble.
-        spreads: of each recipe, half the width of the interval that holds 90% of what it costs
-            more; 0 without an ensemble.
+        spreads: for each recipe, half the width of the interval that holds 90% of its extra cost;
+            0 without an ensemble.
         warnings: why not to trust them.
     """
 
@@ -63,57 +70,68 @@ class OptimizedSchedule(Result):
 
     @property
     def cost(self) -> float:
-        """What the nearest recipe loses against the schedule."""
+        """The extra loss of the nearest recipe compared with the schedule."""
         return float(self.losses[1] - self.losses[0])
 
     def table(self) -> Table:
-        """The loss of each, and what each recipe costs more."""
-        rows: list[tuple[object, ...]] = [("optimised", float(self.losses[0]), None, None)]
+        """The loss of each, and the extra cost of each recipe."""
+        rows: list[tuple[object, ...]] = [("optimized", float(self.losses[0]), None, None)]
         for recipe, loss, spread in zip(self.recipes, self.losses[1:], self.spreads, strict=True):
             rows.append((repr(recipe), float(loss), float(loss - self.losses[0]), float(spread)))
         return Table(("schedule", "loss", "costs", "±"), tuple(rows))
 
     def notes(self) -> tuple[str, ...]:
-        """See :class:`~lr_optax.results._result.Result`."""
+        """The warnings."""
         return self.warnings
 
     def panels(self) -> Sequence[Panel]:
-        """The schedule and the recipes, and what each costs."""
-        every = {"optimised": self.schedule, **{repr(s): s for s in self.recipes}}
-        colors = [*map(panels.palette_color, range(len(every)))]
+        """The schedule and the recipes, and the extra cost of each."""
+        schedules = {"optimized": self.schedule, **{repr(s): s for s in self.recipes}}
+        colors = [*map(panels.palette_color, range(len(schedules)))]
         rates = [
-            panels.rate_curve(schedule, self.total_steps, name, color)._replace(shown=place < 2)
-            for place, ((name, schedule), color) in enumerate(
-                zip(every.items(), colors, strict=True)
+            panels.rate_curve(schedule, self.total_steps, name, color)._replace(shown=i < 2)
+            for i, (name, schedule, color) in enumerate(
+                zip(schedules, schedules.values(), colors, strict=True)
             )
         ]
         costs = self.losses - self.losses[0]
-        words = "what each costs more than the optimised, 90%"
+        label = "extra cost compared with the optimized schedule, 90%"
         return (
             Panel("step", "learning rate", tuple(rates), limits=(0, None)),
-            panels.interval_panel(words, tuple(every), costs, (0.0, *self.spreads), colors),
+            panels.interval_panel(label, tuple(schedules), costs, (0.0, *self.spreads), colors),
         )
 
     @property
     def size(self) -> tuple[float, float]:
-        """Of its picture, in inches."""
+        """Width and height of the picture in inches."""
         return 8, 6.5
 
 
+class _IsObjective:
+    """An annotation: a law, or a function of the rates."""
+
+    def accept(self, value: object) -> object:
+        """The objective as it is."""
+        if not callable(value):
+            raise TypeError(f"must be a LossLaw or a function of the rates, got {show(value)}")
+        return value
+
+
+@validated
 def optimize_schedule(
-    objective: LossLaw | Objective,
-    total_steps: int,
-    peak: float,
+    objective: Annotated[LossLaw | Objective, _IsObjective()],
+    total_steps: RunLength,
+    peak: Positive,
     *,
-    warmup_steps: int = 0,
-    knots: int = 64,
+    warmup_steps: Steps = 0,
+    knots: Size = 64,
 ) -> OptimizedSchedule:
     """Look for the schedule with the lowest loss at the end, by gradients of a law or a bound.
 
     After the warm-up the rate falls, or stays, from knot to knot: v_j = peak·Σ_{i≥j} a_i / Σ a_i
     with every a_i >= 0, straight in between. L-BFGS starts from a linear decay and from a short
-    cooldown, and the better end is taken. Of a law with an ensemble the mean is minimised, over the
-    best fit and 15 members.
+    cooldown, and the better end is kept. For a law with an ensemble the mean is minimized,
+    over the best fit and 15 members.
 
     Args:
         objective: a :class:`LossLaw`, or any function of the rates of all steps (a float64 vector)
@@ -128,8 +146,8 @@ def optimize_schedule(
         An :class:`OptimizedSchedule`, with the nearest named recipe and what it costs to use that.
 
     Raises:
-        TypeError: the objective is no function.
-        ValueError: a number is outside of its range, or the objective is not finite for any start.
+        TypeError: the objective is not a function.
+        ValueError: a number is out of its range, or the objective is not finite for any start.
 
     Example:
         >>> from lr_optax import bound_terms
@@ -144,36 +162,70 @@ def optimize_schedule(
 
     Reference:
         K. Luo et al., "A Multi-Power Law for Loss Curve Prediction Across Learning Rate Schedules",
-        2025, arXiv:2503.12811, section 5: schedules optimised over a fitted law.
+        2025, arXiv:2503.12811, section 5: schedules optimized over a fitted law.
     """
-    if not callable(objective):
-        raise TypeError(
-            "optimize_schedule: `objective` must be a LossLaw or a function of the rates, "
-            f"got {objective!r}"
+    if warmup_steps > total_steps - 2:
+        raise ValueError(
+            "optimize_schedule: `warmup_steps` must be in [0, total_steps - 2], "
+            f"got {warmup_steps!r}"
         )
-    _check(total_steps, peak, warmup_steps, knots)
-    warnings: tuple[str, ...] = ()
-    wanted: Any = objective
-    coarse, stride = wanted, 1
-    if isinstance(objective, LossLaw):
-        stride = max(total_steps // _BLOCKS, 1)
-        wanted = partial(objective, members=_MEMBERS)
-        coarse = partial(wanted, stride=stride)
-        level = np.full(total_steps, peak)
-        warnings = (*objective.doubts({"the schedule": level}), *_of_law(objective))
-    knots = min(knots, total_steps - warmup_steps)
+    problem = _to_search(objective, total_steps, float(peak))
+    knots = min(knots, total_steps - int(warmup_steps))
     boundaries = np.unique(np.linspace(warmup_steps, total_steps, knots + 1).round().astype(int))
     with jax.enable_x64(new_val=True):
-        steps = np.arange((stride - 1) / 2, total_steps, stride)
-        values = _minimized(coarse, steps, peak, boundaries)
-        schedule = _as_schedule(values, boundaries, peak)
-        recipes = _recipes(total_steps, peak, warmup_steps)
-        ends = jax.jit(lambda rates: jnp.atleast_1d(wanted(rates)))
-        every = [np.asarray(ends(every_rate(s, total_steps))) for s in (schedule, *recipes)]
-    means = np.array([each.mean() for each in every[1:]])
+        schedule = _through_knots(_best_rates(problem, boundaries), boundaries, problem.peak)
+        recipes = _recipes(total_steps, problem.peak, int(warmup_steps))
+        last = jax.jit(lambda rates: jnp.atleast_1d(problem.exact(rates)))
+        losses = [np.asarray(last(run_rates(s, total_steps))) for s in (schedule, *recipes)]
+    return _compared(schedule, total_steps, recipes, losses, problem.warnings)
+
+
+class _Search(NamedTuple):
+    """What is minimized.
+
+    Attributes:
+        exact: the losses for the rates of all steps.
+        coarse: the same for the rates of ``steps``, each of which stands for as many steps.
+        steps: at the middle of equal blocks.
+        peak: the highest rate.
+        warnings: why not to trust it.
+    """
+
+    exact: Objective
+    coarse: Objective
+    steps: np.ndarray
+    peak: float
+    warnings: tuple[str, ...]
+
+
+def _to_search(objective: LossLaw | Objective, total_steps: int, peak: float) -> _Search:
+    if not isinstance(objective, LossLaw):
+        return _Search(objective, objective, np.arange(0.0, total_steps), peak, ())
+    stride = max(total_steps // _RATE_BLOCKS, 1)
+    exact = partial(objective, members=_MEMBERS)
+    warnings = prediction_warnings(objective, {"the schedule": np.full(total_steps, peak)})
+    reason = law_named(objective.law).not_to_optimize
+    return _Search(
+        exact,
+        partial(exact, stride=stride),
+        np.arange((stride - 1) / 2, total_steps, stride),
+        peak,
+        (*warnings, reason) if reason else warnings,
+    )
+
+
+def _compared(
+    schedule: Schedule,
+    total_steps: int,
+    recipes: list[Schedule],
+    losses: list[np.ndarray],
+    warnings: tuple[str, ...],
+) -> OptimizedSchedule:
+    """The answer, from the losses of the schedule and then of every recipe, member by member."""
+    means = np.array([each.mean() for each in losses[1:]])
     nearest = int(np.argmin(np.where(np.isfinite(means), means, np.inf)))
     chosen = [nearest, *(i for i in range(_USUAL) if i != nearest)]
-    shown = np.stack([every[0], *(every[1 + i] for i in chosen)])
+    shown = np.stack([losses[0], *(losses[1 + i] for i in chosen)])
     costs = shown[1:] - shown[0]
     off = np.abs(costs - costs.mean(axis=1, keepdims=True))
     return OptimizedSchedule(
@@ -181,110 +233,81 @@ def optimize_schedule(
         total_steps,
         tuple(recipes[i] for i in chosen),
         shown.mean(axis=1),
-        np.quantile(off, 0.9, axis=1),
+        np.quantile(off, SPREAD_QUANTILE, axis=1),
         warnings,
     )
 
 
-def _check(total_steps: int, peak: float, warmup_steps: int, knots: int) -> None:
-    rules = {
-        f"`total_steps` must be a whole number >= 2, got {total_steps!r}": total_steps
-        == int(total_steps)
-        and total_steps >= 2,
-        f"`peak` must be a finite number > 0, got {peak!r}": 0 < peak < np.inf,
-        f"`warmup_steps` must be in [0, total_steps - 2], got {warmup_steps!r}": 0
-        <= warmup_steps
-        <= total_steps - 2,
-        f"`knots` must be a whole number >= 1, got {knots!r}": knots >= 1,
-    }
-    for rule, holds in rules.items():
-        if not holds:
-            raise ValueError(f"optimize_schedule: {rule}")
-
-
-def _of_law(law: LossLaw) -> tuple[str, ...]:
-    if law.law != "tissue":
-        return ()
-    return (
-        "the tissue law asks for the peak until the last steps, whatever the runs: it is no law to "
-        "optimise; fit multi_power",
-    )
-
-
-def _minimized(
-    objective: Objective, steps: np.ndarray, peak: float, boundaries: np.ndarray
-) -> np.ndarray:
-    """The rates at the boundaries that have the lowest mean objective of the rates at steps."""
-    at = boundaries.astype(float)
+def _best_rates(problem: _Search, boundaries: np.ndarray) -> np.ndarray:
+    """The rates at the boundaries that have the lowest mean objective."""
+    steps, first, peak = problem.steps, max(float(boundaries[0]), 1.0), problem.peak
 
     def knots(parts: Array) -> Array:
         left = jnp.cumsum(parts[::-1])[::-1]
         return peak * left / left[0]
 
+    @jax.jit
+    @jax.value_and_grad
     def loss(parts: Array) -> Array:
-        rates = jnp.interp(steps, at, knots(parts))
-        rising = peak * steps / max(at[0], 1.0)
-        return jnp.mean(objective(jnp.where(steps < at[0], rising, rates)))
+        rates = jnp.interp(steps, boundaries.astype(float), knots(parts))
+        rates = jnp.where(steps < boundaries[0], peak * steps / first, rates)
+        return jnp.mean(problem.coarse(rates))
 
-    both = jax.jit(jax.value_and_grad(loss))
-    parts = len(boundaries)
-    starts = (np.full(parts, 1.0), np.where(np.arange(parts) >= 0.8 * (parts - 1), 1.0, 0.0))
-    found = [
-        minimize(
-            lambda x: tuple(map(np.asarray, both(x))),
-            start / start.sum(),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(0.0, None)] * parts,
-            options={"maxiter": 300, "maxcor": 20, "ftol": 1e-12, "gtol": 1e-9},
-        )
-        for start in starts
-    ]
-    best = min(found, key=lambda end: end.fun if np.isfinite(end.fun) else np.inf)
-    if not np.isfinite(best.fun):
+    count = len(boundaries)
+    # A linear decay over the whole run, and one over its last fifth.
+    starts = np.ones(count), np.where(np.arange(count) >= 0.8 * (count - 1), 1.0, 0.0)
+    ends = [_descended(loss, start / start.sum()) for start in starts]
+    best = min(ends, key=lambda end: end[0] if np.isfinite(end[0]) else np.inf)
+    if not np.isfinite(best[0]):
         raise ValueError(
             "optimize_schedule: `objective` must be finite, got "
-            f"{best.fun} for a linear decay and for a short cooldown"
+            f"{best[0]} for a linear decay and for a short cooldown"
         )
-    return np.asarray(knots(jnp.asarray(best.x)))
+    return np.asarray(knots(jnp.asarray(best[1])))
 
 
-def _as_schedule(values: np.ndarray, boundaries: np.ndarray, peak: float) -> Schedule:
-    """An ``interpolate`` through the knots, those in the midst of a level left out."""
+def _descended(
+    loss: Callable[[np.ndarray], tuple[Array, Array]], start: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """The lowest value from a start on, with every number >= 0, and where it is."""
+    end = minimize(
+        lambda x: tuple(map(np.asarray, loss(x))),
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0.0, None)] * len(start),
+        # Tight, because optima are flat: the loss settles long before the rates do.
+        options={"maxiter": 300, "maxcor": 20, "ftol": 1e-12, "gtol": 1e-9},
+    )
+    return end.fun, end.x
+
+
+def _through_knots(values: np.ndarray, boundaries: np.ndarray, peak: float) -> Schedule:
+    """An ``interpolate`` through the knots, without those in the middle of a level."""
+    # A search at a bound ends near it: rates of nearly 0, and steps that are nearly level.
     values = np.where(values < 1e-7 * peak, 0.0, values)
     same = np.abs(np.diff(values)) < 1e-6 * peak
-    level = np.r_[False, same] & np.r_[same, False]
-    points = [
-        (float(f"{value:.7g}"), int(at))
-        for value, at, dull in zip(values, boundaries, level, strict=True)
-        if not dull
-    ]
-    if boundaries[0] > 0:
-        points = [(0.0, 0), *points]
-    rates, at = zip(*points, strict=True)
-    return interpolate(rates, boundaries=at)
-
-
-_USUAL = 3  # of the recipes, which are shown in any case
+    kept = ~(np.r_[False, same] & np.r_[same, False])
+    rates = [*map(rounded, values[kept])]
+    steps = boundaries[kept].tolist()
+    rise = ([0.0], [0]) if boundaries[0] > 0 else ([], [])
+    return interpolate((*rise[0], *rates), boundaries=(*rise[1], *steps))
 
 
 def _recipes(total_steps: int, peak: float, warmup_steps: int) -> list[Schedule]:
     """Named recipes, usual ones first."""
-    length = total_steps - warmup_steps
+    warmed_up = partial(
+        warmup_stable_decay, peak, total_steps=total_steps, warmup_steps=warmup_steps
+    )
 
-    def falling(share: float, shape: Any) -> Schedule:
-        return warmup_stable_decay(
-            peak,
-            total_steps=total_steps,
-            cooldown_steps=max(round(share * length), 1),
-            warmup_steps=warmup_steps,
-            shape=shape,
-        )
+    def falling(share: float, shape: Shape) -> Schedule:
+        steps = max(round(share * (total_steps - warmup_steps)), 1)
+        return warmed_up(cooldown_steps=steps, shape=shape)
 
     usual = [
         warmup_cosine_decay(peak, total_steps=total_steps, warmup_steps=warmup_steps),
         falling(1.0, "linear"),
         falling(0.2, "linear"),
     ]
-    others = [falling(share, shape) for shape in _SHAPES for share in _COOLDOWNS]
+    others = [falling(share, shape) for shape in _COOLDOWN_SHAPES for share in _COOLDOWNS]
     return [*usual, *(recipe for recipe in others if recipe not in usual)]

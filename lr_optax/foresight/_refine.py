@@ -1,10 +1,8 @@
 """A schedule from the gradient norms of a run: high where gradients are small."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +12,9 @@ from jax import Array
 from jax.export import register_namedtuple_serialization
 from scipy.ndimage import median_filter
 
+from lr_optax._core.hyperparameters import Positive, Rule, Size, validated
 from lr_optax._core.schedule import Schedule
+from lr_optax.foresight._log import rounded
 from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
 from lr_optax.results.panels import GRAY, Curve, Panel
@@ -22,15 +22,39 @@ from lr_optax.schedules.tables import interpolate
 
 Norm = Literal["l2", "l1"]
 
-_KNOTS = 256
+Smoothing = Annotated[float, Rule("a number in [0, 1)", lambda x: (x >= 0) & (x < 1))]
+"""A share of a run that is not all of it."""
 
-_GRID = 4096
+_KNOTS = 256  # of the refined schedule, which prints all of them
+
+_GRID = 4096  # points of a log with few norms at uneven steps, at most
 
 _POWERS = {"l2": -2, "l1": -1}
 
 
+class _AsGradNorms:
+    """An annotation: a vector of gradient norms."""
+
+    def accept(self, value: np.ndarray | Sequence[float]) -> np.ndarray:
+        """The norms, as an array of float64."""
+        norms = np.asarray(value, np.float64)
+        if norms.ndim != 1 or not len(norms):
+            raise ValueError(f"must be a vector of norms, got shape {norms.shape}")
+        if bad := np.flatnonzero(~(np.isfinite(norms) & (norms > 0))).tolist():
+            raise ValueError(
+                f"must be finite numbers > 0, got {norms[bad[0]]} at index {bad[0]} (leave such "
+                "entries out, and give the steps of the others as `steps`)"
+            )
+        return norms
+
+
+GradNorms = Annotated[np.ndarray | Sequence[float], _AsGradNorms()]
+"""Norms of a run's gradients, in order, each finite and > 0."""
+
+
+@validated
 def refined_rates(
-    grad_norms: np.ndarray | Sequence[float], *, norm: Norm = "l2", smoothing: float = 0.1
+    grad_norms: GradNorms, *, norm: Norm = "l2", smoothing: Smoothing = 0.1
 ) -> np.ndarray:
     """The refined rates of a run, one for each gradient norm and a 0 at the end.
 
@@ -47,7 +71,7 @@ def refined_rates(
 
     Raises:
         ValueError: a norm is not finite or not above 0, ``norm`` is neither, or ``smoothing`` is
-            outside of [0, 1).
+            not in [0, 1).
 
     Example:
         >>> print(refined_rates([2.0, 2.0, 2.0, 2.0]))
@@ -62,21 +86,9 @@ def refined_rates(
         A. Defazio, A. Cutkosky, H. Mehta, K. Mishchenko, "Optimal Linear Decay Learning Rate
         Schedules and Further Refinements", 2023, arXiv:2310.07831, algorithm 1.
     """
-    norms = np.asarray(grad_norms, np.float64)
-    if norms.ndim != 1 or not len(norms):
-        raise ValueError(f"refine: `grad_norms` must be a vector of norms, got shape {norms.shape}")
-    if bad := np.flatnonzero(~(np.isfinite(norms) & (norms > 0))).tolist():
-        raise ValueError(
-            f"refine: `grad_norms` must be finite numbers > 0, got {norms[bad[0]]} at index "
-            f"{bad[0]} (leave such entries out, and say with `steps` where the others were taken)"
-        )
-    if norm not in _POWERS:
-        raise ValueError(f"refine: `norm` must be 'l2' or 'l1', got {norm!r}")
-    if not 0 <= smoothing < 1:
-        raise ValueError(f"refine: `smoothing` must be a number in [0, 1), got {smoothing!r}")
-    half = int(smoothing * len(norms)) // 2
-    padded = np.pad(norms, (0, half), mode="symmetric")
-    smooth = median_filter(padded, size=2 * half + 1, mode="nearest")[: len(norms)]
+    half = int(smoothing * len(grad_norms)) // 2
+    padded = np.pad(grad_norms, (0, half), mode="symmetric")
+    smooth = median_filter(padded, size=2 * half + 1, mode="nearest")[: len(grad_norms)]
     weights = (smooth / smooth.min()) ** _POWERS[norm]
     later = np.append(weights[1:], weights[-1])[::-1].cumsum()[::-1]
     rates = weights * later
@@ -113,9 +125,7 @@ class Refinement(Result):
     def panels(self) -> Sequence[Panel]:
         """The schedule, over the norms it was made from."""
         steps = np.linspace(0, self.total_steps, len(self.grad_norms), endpoint=False)
-        rate = panels.rate_curve(
-            self.schedule, self.total_steps, "refined", panels.palette_color(0)
-        )
+        rate = panels.rate_curve(self.schedule, self.total_steps, "refined", panels.palette_color(0))
         norms = Curve(steps, self.grad_norms, "gradient norms", GRAY)
         return (
             Panel("step", "learning rate", (rate,), limits=(0, None)),
@@ -123,29 +133,30 @@ class Refinement(Result):
         )
 
 
+@validated
 def refine(
-    grad_norms: np.ndarray | Sequence[float],
+    grad_norms: GradNorms,
     *,
     steps: np.ndarray | Sequence[int] | None = None,
-    total_steps: int | None = None,
-    peak_value: float = 1.0,
+    total_steps: Size | None = None,
+    peak_value: Positive = 1.0,
     norm: Norm = "l2",
-    smoothing: float = 0.1,
+    smoothing: Smoothing = 0.1,
 ) -> Refinement:
-    """The schedule that the convex bound asks for, given the gradient norms of one run.
+    """The schedule that minimizes the convex bound, given the gradient norms of one run.
 
-    Gradients that shrink early ask for a warm-up, gradients that grow late for an early decay;
-    constant ones give linear decay to zero. :func:`refined_rates` has the formula.
+    Gradients that shrink early give a warm-up, gradients that grow late an early decay, and
+    constant ones a linear decay to zero. :func:`refined_rates` has the formula.
 
     Args:
         grad_norms: norms of a run under any reasonable schedule, finite and > 0, such as
-            :func:`lr_optax.record_grad_norms` notes.
-        steps: the steps they were taken at, ascending; None if they are evenly spaced over the
-            run. Between two the norm is interpolated, outside the nearest is held.
+            :func:`lr_optax.record_grad_norms` records.
+        steps: the steps at which they were taken, ascending; None if they are evenly spaced over
+            the run. Between two steps the norm is interpolated; outside it is the nearest one.
         total_steps: the length of the new run, >= 1; the norms are stretched over it. None for the
             run of the log: as many steps as norms, or to the end of the last interval of
-            ``steps``, where the first of them tells how intervals lie: 0, 50, ..., 950 and 50,
-            100, ..., 1000 are both runs of 1000 steps.
+            ``steps``. The first step shows how the intervals lie: 0, 50, ..., 950 and 50, 100,
+            ..., 1000 are both runs of 1000 steps.
         peak_value: the highest rate of the new schedule, > 0.
         norm: "l2" for norms of SGD, "l1" for those of Adam and its kin.
         smoothing: the share of the run that a running median looks at, in [0, 1).
@@ -155,44 +166,35 @@ def refine(
 
     Raises:
         ValueError: as :func:`refined_rates`; or ``steps`` do not ascend, or are not as many as the
-            norms; or ``total_steps`` or ``peak_value`` is outside of its range.
+            norms; or ``total_steps`` or ``peak_value`` is out of its range.
 
     Example:
         >>> refine([2.0] * 4, total_steps=100, peak_value=0.1).schedule
         interpolate((0.1, 0.075, 0.05, 0.025, 0.0), boundaries=(0, 25, 50, 75, 100))
 
     When to use it:
-        For the second run of a model: the first one's norms tell where its warm-up should end and
-        how it should decay.
-
-    Reference:
-        A. Defazio, A. Cutkosky, H. Mehta, K. Mishchenko, "Optimal Linear Decay Learning Rate
-        Schedules and Further Refinements", 2023, arXiv:2310.07831.
+        For the second run of a model: the norms of the first show where its warm-up should end
+        and how it should decay.
     """
-    norms = np.asarray(grad_norms, np.float64)
+    norms, logged_steps = np.asarray(grad_norms), len(grad_norms)
     if steps is not None:
-        norms, logged = _evenly(norms, np.asarray(steps))
-    else:
-        logged = len(norms)
+        norms, logged_steps = _evenly_spaced(norms, np.asarray(steps))
     if total_steps is None:
-        total_steps = max(logged, 1)
-    if total_steps < 1:
-        raise ValueError(f"refine: `total_steps` must be a whole number >= 1, got {total_steps}")
-    if not 0 < peak_value < np.inf:
-        raise ValueError(f"refine: `peak_value` must be a finite number > 0, got {peak_value!r}")
+        total_steps = max(logged_steps, 1)
     rates = refined_rates(norms, norm=norm, smoothing=smoothing)
-    every = np.linspace(0, total_steps, len(rates))  # the step each of them is for
-    peak = round(every[rates.argmax()])
+    rate_steps = np.linspace(0, total_steps, len(rates))
+    peak = round(rate_steps[rates.argmax()])
     knots = np.linspace(0, total_steps, min(len(norms), total_steps, _KNOTS - 1) + 1).round()
     boundaries = np.unique(np.append(knots, peak)).astype(int)
-    values = np.where(boundaries == peak, 1.0, np.interp(boundaries, every, rates)) * peak_value
+    # The peak's step is rounded, so what is interpolated there may fall short of the peak.
+    values = np.where(boundaries == peak, 1.0, np.interp(boundaries, rate_steps, rates))
     schedule = interpolate(
-        tuple(float(f"{value:.7g}") for value in values), boundaries=tuple(boundaries.tolist())
+        tuple(map(rounded, values * peak_value)), boundaries=tuple(boundaries.tolist())
     )
     return Refinement(schedule, peak, total_steps, norms)
 
 
-def _evenly(norms: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, int]:
+def _evenly_spaced(norms: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, int]:
     if steps.shape != norms.shape or not len(steps):
         raise ValueError(
             f"refine: `steps` must be as many as `grad_norms`, got {steps.size} for {norms.size}"
@@ -201,14 +203,14 @@ def _evenly(norms: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, int]:
         raise ValueError("refine: `steps` must be >= 0 and ascending, each once")
     first, last = int(steps[0]), int(steps[-1])
     interval = last - int(steps[-2]) if len(steps) > 1 else 1
-    # The first one tells whether norms are logged at the beginning of an interval or at its end.
+    # The first step shows whether norms are logged at the beginning of an interval or at its end.
     total = last + interval - min(first, interval)
     grid = np.linspace(0, total, max(len(norms), min(total, _GRID)), endpoint=False)
     return np.interp(grid, steps, norms), total
 
 
 class NormsState(NamedTuple):
-    """The norms of a run so far, one for every ``every`` steps."""
+    """The norms of a run so far, one for each interval of ``every`` steps."""
 
     norms: Array  # float32, of a fixed length: means over intervals, NaN where nothing was finite
     filled: Array  # int32: how many of them are in use
@@ -220,22 +222,28 @@ class NormsState(NamedTuple):
 
 register_namedtuple_serialization(NormsState, serialized_name="lr_optax.NormsState")
 
+Capacity = Annotated[
+    int, Rule("an even number >= 2", lambda n: (n >= 2) & (n % 2 == 0), whole=True)
+]
+"""How many norms are kept; an even number can be halved."""
 
+
+@validated
 def record_grad_norms(
-    norm: Literal["l2", "l1"] = "l2", *, capacity: int = 512
+    norm: Norm = "l2", *, capacity: Capacity = 512
 ) -> optax.GradientTransformation:
-    """An Optax transform that changes nothing and notes the norms of what passes through.
+    """An Optax transform that changes nothing and records the norms of what passes through.
 
-    Put it in front of the optimizer, where gradients are still raw. Once ``capacity`` means are
-    full, pairs of them are averaged and each stands for twice as many steps: memory is bounded,
-    and what is left covers the whole run evenly. Norms that are not finite are passed over.
+    Put it before the optimizer, where gradients are still raw. Once ``capacity`` means are full,
+    pairs of them are averaged and each stands for twice as many steps: memory is bounded, and the
+    means cover the whole run evenly. Norms that are not finite are skipped.
 
     Args:
         norm: "l2", √Σg², for SGD; "l1", Σ|g|, for Adam and its kin.
-        capacity: how many means are kept, an even number >= 2; from half as many on.
+        capacity: how many means are kept, an even number >= 2: from half as many to one fewer.
 
     Returns:
-        A transform whose state is arrays alone: it is saved, restored and mapped like any other.
+        A transform whose state is arrays only: it can be saved, restored and mapped.
 
     Raises:
         ValueError: ``norm`` is neither, or ``capacity`` is odd or below 2.
@@ -252,37 +260,22 @@ def record_grad_norms(
 
     When to use it:
         To :func:`~lr_optax.refine` the schedule of the next run from this one.
-
-    Reference:
-        A. Defazio, A. Cutkosky, H. Mehta, K. Mishchenko, "Optimal Linear Decay Learning Rate
-        Schedules and Further Refinements", 2023, arXiv:2310.07831.
     """
-    if norm not in ("l2", "l1"):
-        raise ValueError(f"record_grad_norms: `norm` must be 'l2' or 'l1', got {norm!r}")
-    if capacity < 2 or capacity % 2:
-        raise ValueError(
-            f"record_grad_norms: `capacity` must be an even number >= 2, got {capacity}"
-        )
     order = {"l2": 2, "l1": 1}[norm]
 
     def init(params: optax.Params) -> NormsState:
         del params
         # An array for each field: one buffer cannot be donated twice.
-        return NormsState(
-            norms=jnp.full(capacity, jnp.nan, jnp.float32),
-            filled=jnp.asarray(0, jnp.int32),
-            every=jnp.asarray(1, jnp.int32),
-            steps=jnp.asarray(0, jnp.int32),
-            norm_sum=jnp.asarray(0, jnp.float32),
-            norm_count=jnp.asarray(0, jnp.int32),
-        )
+        filled, every, steps, norm_count = (jnp.asarray(n, jnp.int32) for n in (0, 1, 0, 0))
+        norms, norm_sum = jnp.full(capacity, jnp.nan, jnp.float32), jnp.asarray(0, jnp.float32)
+        return NormsState(norms, filled, every, steps, norm_sum, norm_count)
 
     def update(
-        updates: optax.Updates, state: Any, params: optax.Params | None = None
+        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
     ) -> tuple[optax.Updates, NormsState]:
         del params
         size = optax.tree.norm(jax.tree.map(_wide, updates), ord=order)
-        return updates, _noted(state, jnp.asarray(size, jnp.float32))
+        return updates, _recorded(cast("NormsState", state), jnp.asarray(size, jnp.float32))
 
     return optax.GradientTransformation(init, update)
 
@@ -291,32 +284,37 @@ def _wide(gradient: Array) -> Array:
     return gradient.astype(jnp.float32) if gradient.dtype.itemsize < 4 else gradient
 
 
-def _noted(state: NormsState, norm: Array) -> NormsState:
+def _recorded(state: NormsState, norm: Array) -> NormsState:
     """The state after one more norm."""
     finite = jnp.isfinite(norm)
     norm_sum = state.norm_sum + jnp.where(finite, norm, 0)
     norm_count = state.norm_count + finite.astype(jnp.int32)
     steps = state.steps + 1
     ended = steps >= state.every
-    mean = jnp.where(
-        norm_count > 0, norm_sum / jnp.maximum(norm_count, 1).astype(jnp.float32), jnp.nan
-    )
-    place = jnp.arange(len(state.norms)) == state.filled
-    norms = jnp.where(ended & place, mean, state.norms)
-    filled = state.filled + ended.astype(jnp.int32)
-    full = filled == len(state.norms)
-    return NormsState(
-        norms=jnp.where(full, _halved(norms), norms),
-        filled=jnp.where(full, filled // 2, filled),
-        every=jnp.where(full, 2 * state.every, state.every),
+    mean = norm_sum / jnp.maximum(norm_count, 1).astype(jnp.float32)
+    here = ended & (jnp.arange(len(state.norms)) == state.filled)
+    after = NormsState(
+        norms=jnp.where(here, jnp.where(norm_count > 0, mean, jnp.nan), state.norms),
+        filled=state.filled + ended.astype(jnp.int32),
+        every=state.every,
         steps=jnp.where(ended, 0, steps),
         norm_sum=jnp.where(ended, 0, norm_sum),
         norm_count=jnp.where(ended, 0, norm_count),
     )
+    return _halved_if_full(after)
 
 
-def _halved(norms: Array) -> Array:
-    """Means of pairs, then emptiness; of a pair with one NaN the other counts."""
+def _halved_if_full(state: NormsState) -> NormsState:
+    full = state.filled == len(state.norms)
+    return state._replace(
+        norms=jnp.where(full, _pair_means(state.norms), state.norms),
+        filled=jnp.where(full, state.filled // 2, state.filled),
+        every=jnp.where(full, 2 * state.every, state.every),
+    )
+
+
+def _pair_means(norms: Array) -> Array:
+    """The average of adjacent pairs, ignoring NaN, padded with NaN."""
     pairs = norms.reshape(-1, 2)
     left, right = pairs[:, 0], pairs[:, 1]
     mean = jnp.where(
@@ -325,8 +323,8 @@ def _halved(norms: Array) -> Array:
     return jnp.append(mean, jnp.full_like(mean, jnp.nan))
 
 
-def read_grad_norms(opt_state: Any) -> tuple[np.ndarray, int]:
-    """The norms that :func:`record_grad_norms` noted in a state.
+def read_grad_norms(opt_state: optax.OptState) -> tuple[np.ndarray, int]:
+    """The norms that :func:`record_grad_norms` recorded in a state.
 
     Args:
         opt_state: the state of any Optax optimizer, or a pytree with one in it.
@@ -345,11 +343,11 @@ def read_grad_norms(opt_state: Any) -> tuple[np.ndarray, int]:
         [5.] 1
     """
     nodes = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, NormsState))
-    found = [node for node in nodes if isinstance(node, NormsState)]
-    if len(found) != 1:
+    states = [node for node in nodes if isinstance(node, NormsState)]
+    if len(states) != 1:
         raise ValueError(
             f"read_grad_norms: the state must have one record of record_grad_norms, "
-            f"got {len(found)} (put it in front: optax.chain(record_grad_norms(), optax.sgd(0.1)))"
+            f"got {len(states)} (put it first: optax.chain(record_grad_norms(), optax.sgd(0.1)))"
         )
-    (state,) = found
+    (state,) = states
     return np.asarray(state.norms[: int(state.filled)]), int(state.every)

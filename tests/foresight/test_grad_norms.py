@@ -127,7 +127,7 @@ def test_buffers_can_be_donated(compiled):
         (lambda: record_grad_norms("max"), "`norm` must be 'l2' or 'l1', got 'max'"),
         (lambda: record_grad_norms(capacity=7), "an even number >= 2, got 7"),
         (lambda: record_grad_norms(capacity=0), "an even number >= 2, got 0"),
-        (lambda: read_grad_norms(optax.sgd(0.1).init(PARAMS)), "one record .*, got 0 .put it in"),
+        (lambda: read_grad_norms(optax.sgd(0.1).init(PARAMS)), "one record .*, got 0 .put it fi"),
         (lambda: read_grad_norms([record_grad_norms().init(PARAMS)] * 2), "got 2"),
     ],
 )

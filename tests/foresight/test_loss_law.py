@@ -23,7 +23,9 @@ from lr_optax import (
     warmup_cosine_decay,
     warmup_stable_decay,
 )
-from lr_optax.foresight import _laws as laws
+from lr_optax.foresight._law import Points, every_change, law_losses, law_named
+from lr_optax.foresight._predict import losses_along
+from lr_optax.foresight.laws import LAW_NAMES
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(
@@ -46,7 +48,7 @@ TESTED_ON += ("wsdcon_3", "wsdcon_18")
 
 
 def published(size, **settings):
-    names = laws.LAWS["multi_power"].typical
+    names = law_named("multi_power").parameters
     return LossLaw("multi_power", dict(zip(names, PUBLISHED[size], strict=True)), **settings)
 
 
@@ -78,7 +80,7 @@ def multi_power_run(size, name):
 
 def mean_error(law, size, name):
     log = multi_power_run(size, name)
-    fitted = law._losses(log.rates_until(int(log.steps[-1]) + 1), log.steps)[0]
+    fitted = losses_along(law, log.every_rate, log.steps)[0]
     return np.abs(fitted - log.losses).mean()
 
 
@@ -86,9 +88,11 @@ def mean_error(law, size, name):
 def exact(parameters, changes, at):
     """With every change of the rate on its own."""
 
+    law = law_named("multi_power")
+
     def one(point):
-        single = laws.Points(point.step[None], point.total[None])
-        return laws.losses("multi_power", tuple(parameters), single, changes)[0]
+        single = Points(point.step[None], point.total[None])
+        return law_losses(law, law.named(parameters), single, changes)[0]
 
     return jax.lax.map(one, at)
 
@@ -99,14 +103,16 @@ def test_published_parameters_give_the_published_metrics(size):
     found = []
     for name in TESTED_ON:
         log = multi_power_run(size, name)
-        rates = log.rates_until(int(log.steps[-1]) + 1)
+        rates = log.every_rate
         with jax.enable_x64(new_val=True):
-            changes = laws.every_change(np, rates, count_warmup=True)
-            at = laws.Points(log.steps.astype(float), np.cumsum(rates)[log.steps])
+            changes = every_change(np, rates, count_warmup=True)
+            at = Points(log.steps.astype(float), np.cumsum(rates)[log.steps])
             fitted = np.asarray(exact(np.array(PUBLISHED[size]), changes, at))
         # What the library merges for speed changes little.
         np.testing.assert_allclose(
-            published(size, count_warmup=True)._losses(rates, log.steps)[0], fitted, atol=1e-5
+            losses_along(published(size, count_warmup=True), rates, log.steps)[0],
+            fitted,
+            atol=1e-5,
         )
         size_of = np.abs(fitted - log.losses)
         rest = np.mean(size_of**2) / np.var(log.losses)
@@ -229,6 +235,14 @@ def test_a_law_is_saved_without_loss(tmp_path):
         assert str(type(result).load(tmp_path / f"{i}.json")) == str(result)
 
 
+def test_every_law_is_found_and_tried():
+    assert set(LAWS) == set(LAW_NAMES)
+    for name in LAW_NAMES:
+        law = law_named(name)
+        assert all(p.usual > 0 and p.width > 0 for p in law.parameters.values())
+        assert all(p.usual < 1 and p.unit is None for p in law.parameters.values() if p.bounded)
+
+
 LAWS = {
     "multi_power": published(25),
     "functional": LossLaw(
@@ -288,7 +302,7 @@ def logs_of(law, schedules, total, every=20):
     found = []
     for name, schedule in schedules.items():
         steps = np.arange(every - 1, total, every)
-        curve = law._losses(np.asarray(schedule(np.arange(total)), np.float64), steps)[0]
+        curve = losses_along(law, np.asarray(schedule(np.arange(total)), np.float64), steps)[0]
         found.append(Log(steps, curve, schedule, name=name))
     return found
 
@@ -359,7 +373,10 @@ def test_what_is_refused():
         fit_loss_law([])
     with pytest.raises(TypeError, match="must be logs"):
         fit_loss_law([FALLS])
-    with pytest.raises(ValueError, match="there is no law 'chinchilla'; there are multi_power"):
+    with pytest.raises(
+        ValueError,
+        match="fit_loss_law: `law` must be 'functional' or 'multi_power' or 'tissue', got 'chinch",
+    ):
         fit_loss_law(log, law="chinchilla")
     with pytest.raises(ValueError, match="`fixed` may hold alpha, lambda for 'tissue', got 'B'"):
         fit_loss_law(log, law="tissue", fixed={"B": 1.0})
@@ -367,12 +384,16 @@ def test_what_is_refused():
         fit_loss_law(log, law="tissue", fixed={"lambda": 1.0})
     with pytest.raises(ValueError, match="`members` must be a whole number >= 1, got 0"):
         fit_loss_law(log, members=0)
-    with pytest.raises(ValueError, match=r"`end_weight` must be in \(0, 1\), got 1"):
+    with pytest.raises(
+        ValueError, match="`end_weight` must be a number between 0 and 1, both excluded, got 1"
+    ):
         fit_loss_law(log, end_weight=1)
     with pytest.raises(ValueError, match="falls has 1 points from step 1 on"):
         fit_loss_law(Log(log.steps[:1], log.losses[:1], FALLS, name="falls"))
     with pytest.raises(ValueError, match="rates of dead are all 0"):
         fit_loss_law(Log(log.steps, log.losses, constant(0.0), name="dead"))
+    with pytest.raises(ValueError, match="LossLaw: `law` must be 'functional' or 'multi_power' or"):
+        LossLaw("chinchilla", {})
     with pytest.raises(ValueError, match="`parameters` of 'tissue' must be L0, A, alpha, C, lam"):
         LossLaw("tissue", {"L0": 1.0})
     with pytest.raises(ValueError, match="`total_steps` must be a whole number >= 2, got 1"):
@@ -383,6 +404,10 @@ def test_what_is_refused():
         TISSUE.rank([], 10)
     with pytest.raises(TypeError, match="rank: `candidates` must be schedules in a list or by nam"):
         TISSUE.rank(FALLS, 10)
+    with pytest.raises(
+        TypeError, match=r"rank: `candidates` .* 'a' must be a schedule or a functi"
+    ):
+        TISSUE.rank({"a": 0.1}, 10)
     with pytest.raises(TypeError, match="predict: `schedule` must be a schedule or a function of"):
         TISSUE.predict(0.1, 10)
 

@@ -1,4 +1,4 @@
-"""Optimised schedules: published optima, the bound's, and what is known of Tissue's law."""
+"""Optimized schedules: published optima, the bound's, and what is known about Tissue's law."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -73,7 +73,7 @@ def test_the_tissue_law_asks_for_the_peak_until_the_end():
     found = optimize_schedule(law, 200, 2e-4, knots=200)
     rates = np.asarray(found.schedule(np.arange(200)))
     assert np.sum((rates > 1e-9) & (rates < 2e-4 * (1 - 1e-5))) <= 2
-    assert "no law to optimise" in found.notes()[-1]
+    assert "always to hold the peak until the last steps; optimize" in found.notes()[-1]
 
 
 def test_one_loss_for_each_member_gives_a_spread():
@@ -155,7 +155,7 @@ def test_predict_and_optimize_from_files(files, tmp_path):
     )
     assert result.exit_code == 0, result.output
     assert "lambda" in result.output
-    assert "behind" in result.output
+    assert "gap to best" in result.output
     lines = (tmp_path / "predicted.csv").read_text().splitlines()
     assert len(lines) == 3
     assert (tmp_path / "predicted.png").read_bytes().startswith(b"\x89PNG")
@@ -177,8 +177,8 @@ def test_predict_and_optimize_from_files(files, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("step,loss,lr\n1,3.0,x\n", "row 2, column 'lr': 'x' is no number"),
-        ("step,loss\n1,3.0\n", "no column is known as the rate"),
+        ("step,loss,lr\n1,3.0,x\n", "row 2, column 'lr': 'x' is not a number"),
+        ("step,loss\n1,3.0\n", "no column is recognized as the rate"),
         ("step,loss,lr\n1,3.0\n", "row 2: 2 cells for 3 columns"),
     ],
 )

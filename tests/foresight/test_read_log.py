@@ -35,7 +35,7 @@ def test_columns_are_found_by_their_usual_names(tmp_path, kind, names):
     assert log.name == "run"
     assert log.steps.tolist() == [100, 200, 300]
     assert log.losses.tolist() == [3.5, 3.25, 3.0]
-    np.testing.assert_allclose(log.rates_until(301)[[0, 100, 150, 300]], [0.1, 0.1, 0.075, 0])
+    np.testing.assert_allclose(log.every_rate[[0, 100, 150, 300]], [0.1, 0.1, 0.075, 0])
 
 
 def test_named_columns_and_a_schedule(tmp_path):
@@ -61,7 +61,7 @@ def test_rates_and_losses_in_different_lines(tmp_path):
     path = tmp_path / "run.jsonl"
     path.write_text('{"step": 0, "lr": 0.2}\n\n{"step": 50, "loss": 3}\n{"step": 100, "lr": 0.1}')
     log = read_log(path)
-    np.testing.assert_allclose(log.rates_until(51)[-1], 0.15)
+    np.testing.assert_allclose(log.every_rate[-1], 0.15)
     assert log.steps.tolist() == [50]
 
 
@@ -75,7 +75,7 @@ def test_event_files(tmp_path):
     log = read_log(tmp_path)
     assert log.steps.tolist() == [100, 200, 300]
     assert log.losses.tolist() == [3.5, 3.25, 3.0]
-    np.testing.assert_allclose(log.rates_until(301)[[100, 200, 300]], [0.1, 0.05, 0], rtol=1e-6)
+    np.testing.assert_allclose(log.every_rate[[100, 200, 300]], [0.1, 0.05, 0], rtol=1e-6)
     with pytest.raises(ValueError, match="no column 'train/loss'; there are 'step', 'val/loss'"):
         read_log(tmp_path, loss="train/loss")
 
@@ -83,19 +83,27 @@ def test_event_files(tmp_path):
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("a.csv", "step,lr,loss\n1,0.1,3\n2,0.1,x\n", "a.csv, row 3, column 'loss': 'x' is no num"),
-        ("a.csv", "step,lr,loss\n1.5,0.1,3\n", "row 2, column 'step': '1.5' is no whole number"),
+        (
+            "a.csv",
+            "step,lr,loss\n1,0.1,3\n2,0.1,x\n",
+            "a.csv, row 3, column 'loss': 'x' is not a num",
+        ),
+        ("a.csv", "step,lr,loss\n1.5,0.1,3\n", "row 2, column 'step': '1.5' is not a whole number"),
         ("a.csv", "step,lr,loss\n1,0.1\n", "row 2: 2 cells for 3 columns"),
         ("a.csv", "", "row 1: there is no line with the names"),
-        ("a.csv", "step,loss,loss\n", "row 1, column 'loss': the name stands twice"),
+        ("a.csv", "step,loss,loss\n", "row 1, column 'loss': duplicate column name"),
         ("a.csv", "step,lr,loss\n", "column 'loss' holds no finite number"),
-        ("a.csv", "step,loss\n1,3\n", "no column is known as the rate; .* or give `schedule`"),
+        ("a.csv", "step,loss\n1,3\n", "no column is recognized as the rate; .* or give `schedule`"),
         ("a.csv", "step,lr,loss,val_loss\n1,1,1,1", "several columns could be the loss"),
-        ("a.csv", b"step,lr\xff,loss", "is no CSV file"),
-        ("a.csv", 'step,lr,loss\n1,1,"3', "is no CSV file"),
+        ("a.csv", b"step,lr\xff,loss", "is not a CSV file"),
+        ("a.csv", 'step,lr,loss\n1,1,"3', "is not a CSV file"),
         ("a.jsonl", '{"step": 1', "a.jsonl, line 1: Expecting"),
         ("a.jsonl", "[1, 2]", "line 1: not an object"),
-        ("a.jsonl", '{"step": 1, "lr": 1, "loss": true}', "line 1, column 'loss': True is no num"),
+        (
+            "a.jsonl",
+            '{"step": 1, "lr": 1, "loss": true}',
+            "line 1, column 'loss': True is not a nu",
+        ),
         ("a.txt", "step,lr,loss\n", "a log is a .csv, a .jsonl or an event file"),
     ],
 )
@@ -117,7 +125,7 @@ def test_no_file_and_two_sources_of_rates(tmp_path):
     ("steps", "losses", "rates", "message"),
     [
         ([], [], [], "at least one"),
-        ([1, 2], [3.0], [0.1], "as many"),
+        ([1, 2], [3.0], [0.1], "same length, at least one, got 2 and 1"),
         ([2, 1], [3.0, 3.0], [0.1, 0.1], "ascending"),
         ([1, 1], [3.0, 3.0], [0.1, 0.1], "each once"),
         ([1.5], [3.0], [0.1], "whole numbers"),

@@ -64,7 +64,7 @@ def command(
 def _sections(
     law: "LossLaw", ranking: "Ranking", candidates: "Mapping[str, Schedule]", total_steps: int
 ) -> "tuple[Section, ...]":
-    from lr_optax.foresight._loss_law import curves_of
+    from lr_optax.foresight._prediction import curves_of
     from lr_optax.results.page import Section
 
     predictions = {name: law.predict(candidates[name], total_steps) for name in ranking.names}
