@@ -6,10 +6,9 @@ Everything heavy is imported by the command that needs it, so that ``--help`` an
 import inspect
 import io
 import sys
-from contextlib import suppress
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Annotated, Any
+from typing import Annotated
 
 try:
     import typer
@@ -19,18 +18,17 @@ except ModuleNotFoundError:
     sys.exit(2)
 
 from lr_optax.cli import commands
-from lr_optax.cli.failures import one_line
-from lr_optax.cli.terminal import any_encoding
+from lr_optax.cli.output import fail, print_in_any_encoding
 
 
 class _Program(TyperGroup):
-    """Says an error in one line, and exits with 2; ``python -X dev`` shows where it comes from."""
+    """Prints an error in one line; ``python -X dev`` shows its traceback."""
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        any_encoding()
+    def main(self, *args: object, **kwargs: object) -> object:
+        print_in_any_encoding()
         try:
             try:
-                return super().main(*args, **kwargs)
+                return super().main(*args, **kwargs)  # pyright: ignore[reportArgumentType]
             finally:
                 sys.stdout.flush()
         except BrokenPipeError:  # `lr-optax list | head` has read enough
@@ -39,18 +37,7 @@ class _Program(TyperGroup):
         except Exception as error:
             if sys.flags.dev_mode:
                 raise
-            _fail(error)
-
-
-def _fail(error: Exception) -> None:
-    with suppress(OSError):
-        sys.stdout.flush()
-    with suppress(OSError):
-        print(f"lr-optax: {one_line(error)}", file=sys.stderr, flush=True)
-    # What cannot be written now could not be when Python exits, which would say so at length.
-    if isinstance(error, OSError):
-        sys.stdout = sys.stderr = io.StringIO()
-    sys.exit(2)
+            fail(error)
 
 
 def _examples(*lines: str) -> str:
@@ -72,7 +59,7 @@ app = typer.Typer(
 )
 
 
-def _say_version(*, value: bool) -> None:
+def _print_version(*, value: bool) -> None:
     if value:
         import lr_optax
 
@@ -84,14 +71,15 @@ def _say_version(*, value: bool) -> None:
 def program(
     *,
     version: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Learning-rate schedules for JAX and Optax."""
 
 
 for _name, _module in _COMMANDS.items():
-    _said = inspect.getdoc(_module.command) or ""
-    app.command(_name, short_help=_said.partition("\n")[0], epilog=_examples(*_module.EXAMPLES))(
-        _module.command
-    )
+    _summary = (inspect.getdoc(_module.command) or "").partition("\n")[0]
+    app.command(_name, short_help=_summary, epilog=_examples(*_module.EXAMPLES))(_module.command)

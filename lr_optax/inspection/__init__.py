@@ -1,1 +1,1 @@
-"""See a schedule: pictures and tables."""
+"""Look at a schedule: warnings, pictures and tables."""

@@ -1,4 +1,4 @@
-"""Say what looks wrong with a schedule for a run of a given length, before the run."""
+"""Warn of likely mistakes in a schedule for a run of a given length, before the run."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,17 +14,17 @@ _HIGH_END = 0.05
 
 _LATE = 0.98  # a restart in the last fiftieth of a run has no time to come down again
 
-_BEYOND = 50  # how many run lengths to look ahead for what the run will not see
+_BEYOND = 50  # how many run lengths to look ahead for a peak or an end that the run misses
 
 _SAME = 0.02  # how far a rate may be from the planned one before the difference is a jump
 
 
 class _View(NamedTuple):
-    """The rates of a run, of the first step after it, and of some steps far behind it."""
+    """The rates of a run, of the first step after it, and of some steps far beyond it."""
 
     schedule: Schedule
     total: int
-    steps: np.ndarray  # every one, or a sample of a long run's
+    steps: np.ndarray  # all of a run, or a sample of a long one
     run: np.ndarray
     after: float
     later_steps: np.ndarray
@@ -38,23 +38,23 @@ class _View(NamedTuple):
 def check(
     schedule: Schedule, total_steps: int, *, since: Schedule | None = None, at: int | None = None
 ) -> list[str]:
-    r"""What cannot be meant about a schedule in a run of ``total_steps`` updates.
+    r"""Likely mistakes in a schedule for a run of ``total_steps`` updates.
 
-    Looks at the rates alone, so that any schedule can be checked: rates that are no numbers, zero
-    or negative, a momentum in the place of a rate, a peak that the run does not reach, a horizon
-    shorter or longer than the run, jumps upward, an end far above zero; and, when a run goes on
-    with another schedule, a jump from the old rate to the new. Of a run of more than a million
-    steps a sample is looked at.
+    Only the rates are examined, so any schedule can be checked. The warnings are about rates that
+    are not finite, zero or negative; a momentum in place of a rate; a peak that the run does not
+    reach; a horizon shorter or longer than the run; upward jumps; an end far above zero; and, when
+    a run continues with another schedule, a jump from the old rate to the new.
 
     Args:
         schedule: any schedule, or another function of the step.
-        total_steps: how many updates the whole run makes, >= 1; the last is step
-            ``total_steps`` - 1. Beyond a million, steps are looked at in a million places.
-        since: the schedule that the run has followed up to now, if it is to be changed.
-        at: with ``since``, how many updates were made, >= 0: the first step of the new schedule.
+        total_steps: the number of updates in the whole run, >= 1; the last is step
+            ``total_steps`` - 1. A run of more than a million steps is sampled.
+        since: the schedule that the run has followed so far, if it is to be changed.
+        at: with ``since``, the number of updates made so far, >= 0: the first step of the new
+            schedule.
 
     Returns:
-        Sentences, the gravest first; none if nothing looks wrong.
+        Sentences, the most serious first; empty if nothing looks wrong.
 
     Raises:
         ValueError: ``total_steps`` is below 1, ``at`` is not a step of the run, or only one of
@@ -67,7 +67,7 @@ def check(
         >>> print(*check(linear(0.1, end_value=0.0, transition_steps=1000), 800), sep="\n")
         the schedule is longer than the run: it ends at 20% of its peak and falls to 0 later
 
-        A run of 1000 steps is made twice as long after 800:
+        A run of 1000 steps is doubled in length after 800:
 
         >>> old, new = (cosine_decay(0.1, decay_steps=n) for n in (1000, 2000))
         >>> print(*check(new, 2000, since=old, at=800), sep="\n")  # doctest: +ELLIPSIS
@@ -81,31 +81,35 @@ def check(
         )
     if at is not None and not 0 <= at < total_steps:
         raise ValueError(f"check: `at` must be a step from 0 to {total_steps - 1}, got {at}")
+    view = _view(schedule, total_steps)
+    for rule in _ALONE:
+        if warnings := [*rule(view)]:
+            return warnings
+    jump = [] if since is None or at is None else _handover(since, schedule, at)
+    return [*jump, *(warning for rule in _RULES for warning in rule(view))]
+
+
+def _view(schedule: Schedule, total_steps: int) -> _View:
     steps = run_steps(total_steps)
     far = np.geomspace(total_steps, _BEYOND * total_steps, 400).astype(np.int64)
     later = np.unique(np.minimum(far, LAST_STEP))
     run, after, beyond = (rates_at(schedule, t) for t in (steps, np.array(total_steps), later))
-    view = _View(schedule, total_steps, steps, run, float(after), later, beyond)
-    for meant_otherwise in (_not_finite, _negative, _nothing, _momentum):
-        if warnings := list(meant_otherwise(view)):
-            return warnings
-    resumed = [] if since is None or at is None else _resumed(since, schedule, at)
-    return [*resumed, *(warning for rule in _RULES for warning in rule(view))]
+    return _View(schedule, total_steps, steps, run, float(after), later, beyond)
 
 
-def _resumed(old: Schedule, new: Schedule, at: int) -> Iterator[str]:
-    """A changed horizon: the new schedule is not where the run has come to."""
-    due, now = (float(s(at)) for s in (old, new))
+def _handover(old: Schedule, new: Schedule, at: int) -> Iterator[str]:
+    """The new schedule does not continue from the rate that the run has come to."""
+    due, now = (float(schedule(at)) for schedule in (old, new))
     if abs(now - due) <= _SAME * max(now, due):
         return
     jump = f"at step {at} the rate jumps from {due:.3g} to {now:.3g}"
     if due == 0 or now == 0:
-        yield f"{jump}; shift(new, steps={at}) is the new schedule from its beginning"
+        yield f"{jump}; shift(new, steps={at}) starts the new schedule from its beginning"
     else:
         yield (
-            f"{jump}, by a factor of {now / due:.3g}: scale(new, factor={due / now:.6g}) goes on "
-            f"from the old rate, and extend(old, begin={at}, steps=...) makes a run longer "
-            "without a jump"
+            f"{jump}, by a factor of {now / due:.3g}: scale(new, factor={due / now:.6g}) continues "
+            f"from the old rate, and extend(old, begin={at}, steps=...) lengthens a run without a "
+            "jump"
         )
 
 
@@ -119,12 +123,12 @@ def _negative(view: _View) -> Iterator[str]:
     bad = np.flatnonzero(view.run < 0)
     if bad.size:
         yield (
-            f"the rate is {view.run[bad[0]]:.3g} at step {view.steps[bad[0]]}: below 0 the loss is "
-            f"climbed"
+            f"the rate is {view.run[bad[0]]:.3g} at step {view.steps[bad[0]]}: below 0, updates "
+            "raise the loss"
         )
 
 
-def _nothing(view: _View) -> Iterator[str]:
+def _zero(view: _View) -> Iterator[str]:
     if view.peak == 0:
         yield "the rate is 0 at every step: nothing is learned"
 
@@ -132,15 +136,17 @@ def _nothing(view: _View) -> Iterator[str]:
 def _momentum(view: _View) -> Iterator[str]:
     """High, low in the middle, high again, and never small."""
     low = view.run.min()
+    # Momentum is cycled below 1, by default between 0.85 and 0.95, and highest at both ends.
     if 0.5 <= low < min(view.run[0], view.run[-1]) and view.peak < 1:
         yield (
             f"it stays between {low:.3g} and {view.peak:.3g} and is lowest in the middle: "
-            f"that looks like a momentum, not a rate"
+            "that looks like a momentum, not a rate"
         )
 
 
 def _peak(view: _View) -> Iterator[str]:
     highest = int(view.later.argmax())
+    # Within 0.1% the run only stops a step short of its peak, as with a warm-up as long as the run.
     if view.later[highest] > 1.001 * view.peak:
         yield (
             f"the run does not reach the peak: its highest rate is {view.peak:.3g}, and "
@@ -158,12 +164,13 @@ def _zeros(view: _View) -> Iterator[str]:
 
 
 def _too_short(view: _View) -> Iterator[str]:
-    """A smooth fall that is over before the run is; staircases hold their last rate by design."""
+    """A smooth decay that ends before the run; staircases hold their last rate by design."""
     changes = np.diff(view.run) != 0
     if not changes.any() or view.run[-1] == 0 or (view.later != view.run[-1]).any():
         return
     end = int(np.flatnonzero(changes)[-1]) + 1
     held = view.total - view.steps[end]
+    # A smooth decay changes at each of its last four steps; a staircase does not.
     if held > 0.01 * view.total and changes[max(end - 4, 0) : end].all():
         yield (
             f"the schedule is shorter than the run: it holds {view.run[-1]:.3g} for the last "
@@ -173,7 +180,7 @@ def _too_short(view: _View) -> Iterator[str]:
 
 def _too_long(view: _View) -> Iterator[str]:
     last, settled = view.run[-1], view.later[-1]
-    is_settled = (view.later[-50:] == settled).all()
+    is_settled = (view.later[-50:] == settled).all()  # what is periodic still changes there
     falls = (np.diff(np.append(view.run[-2:], view.after)) <= 0).all() and view.after > settled
     if is_settled and falls and last - settled > _HIGH_END * view.peak:
         yield (
@@ -187,23 +194,24 @@ def _late_jumps(view: _View) -> Iterator[str]:
     if last >= _LATE * view.total:
         yield (
             f"the rate restarts at step {last}, {view.total - last} before the end: "
-            f"the final model comes from a high rate"
+            "the final model comes from a high rate"
         )
 
 
 def _jumps(view: _View) -> Iterator[str]:
     jumps = [step for step in _jump_steps(view) if step < _LATE * view.total]
     if len(jumps) == 1:
-        to = rates_at(view.schedule, np.array(jumps[0]))
-        yield f"the rate jumps up at step {jumps[0]}, to {to:.3g}"
+        rate = rates_at(view.schedule, np.array(jumps[0]))
+        yield f"the rate jumps up at step {jumps[0]}, to {rate:.3g}"
     elif jumps:
-        seen = "" if len(view.steps) == view.total else "at least "
-        yield f"the rate jumps up {seen}{len(jumps)} times, first at step {jumps[0]}"
+        at_least = "" if len(view.steps) == view.total else "at least "
+        yield f"the rate jumps up {at_least}{len(jumps)} times, first at step {jumps[0]}"
 
 
 def _jump_steps(view: _View) -> list[int]:
     """Steps where the rate rises by a tenth of the peak, out of line with the steps around it."""
     rise = np.diff(view.run)
+    # Within a warm-up, however short, the rate rises as much at the neighboring steps.
     around = np.maximum(np.abs(np.append(rise[1:], 0)), np.abs(np.insert(rise[:-1], 0, 0)))
     sudden = np.flatnonzero((rise > 0.1 * view.peak) & (rise > 3 * around))
     before, at = view.steps[sudden], view.steps[sudden + 1]
@@ -219,13 +227,14 @@ def _jump_steps(view: _View) -> list[int]:
 def _high_end(view: _View) -> Iterator[str]:
     share = view.run[-1] / view.peak
     if share > _HIGH_END and not [*_too_long(view), *_peak(view), *_late_jumps(view)]:
-        yield f"the rate ends at {share:.0%} of its peak: a fall to near zero usually gains"
+        yield f"the rate ends at {share:.0%} of its peak: decaying to near zero is usually better"
 
 
 def _stretches(mask: np.ndarray) -> list[tuple[int, int]]:
-    """Where the mask is true, as first and last places."""
+    """First and last index of every run of true values."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(int), [0]])))
     return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
+_ALONE = (_not_finite, _negative, _zero, _momentum)  # one of these makes all others pointless
 _RULES = (_peak, _zeros, _too_short, _too_long, _late_jumps, _jumps, _high_end)

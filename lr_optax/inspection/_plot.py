@@ -1,4 +1,4 @@
-"""Pictures, with matplotlib: ``pip install "lr_optax[plot]"``."""
+"""Pictures of schedules, with matplotlib: ``pip install "lr_optax[plot]"``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plot(
         ax: where to draw; None for axes of a new figure.
 
     Returns:
-        The axes, with a legend where there are several or a name. Nothing is shown or saved.
+        The axes, with a legend if there are several schedules or names. Nothing is shown or saved.
 
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
@@ -57,17 +57,17 @@ def _by_name(
         schedules = [schedules]
     if not isinstance(schedules, Mapping):
         if not isinstance(schedules, Sequence):
-            raise TypeError(_no_schedule(schedules))
+            raise TypeError(_not_a_schedule(schedules))
         schedules = {_label(schedule): schedule for schedule in schedules}
     for schedule in schedules.values():
         if not callable(schedule):
-            raise TypeError(_no_schedule(schedule))
+            raise TypeError(_not_a_schedule(schedule))
     if not schedules:
         raise ValueError("plot: there must be at least one schedule")
     return dict(schedules)
 
 
-def _no_schedule(value: object) -> str:
+def _not_a_schedule(value: object) -> str:
     return (
         f"plot: `schedules` must be a schedule, several, or a mapping from names to schedules, "
         f"got {value!r}"
@@ -76,7 +76,8 @@ def _no_schedule(value: object) -> str:
 
 def _label(schedule: ScheduleLike) -> str:
     text = repr(schedule) if isinstance(schedule, Schedule) else getattr(schedule, "__name__", "")
-    return _wrapped(textwrap.shorten(text or repr(schedule), 160, placeholder=" …"), 60)
+    short = textwrap.shorten(text or repr(schedule), 160, placeholder=" …")  # three lines of 60
+    return textwrap.fill(short, 60, break_on_hyphens=False)
 
 
 def _draw(ax: Axes, schedules: Mapping[str, ScheduleLike], total_steps: int) -> None:
@@ -90,7 +91,7 @@ def _draw(ax: Axes, schedules: Mapping[str, ScheduleLike], total_steps: int) -> 
 
 
 def overview(schedules: Sequence[ScheduleLike], total_steps: int) -> Figure:
-    """Schedules in one figure, with their texts: above it one's, below it those of several."""
+    """Schedules in one figure: the text of a single one above it, a legend of several below."""
     figure = new_figure(7, 4 + 0.2 * (len(schedules) - 1))
     named = _by_name(schedules)
     ax = figure.add_subplot()
@@ -100,7 +101,3 @@ def overview(schedules: Sequence[ScheduleLike], total_steps: int) -> Figure:
     else:
         figure.legend(loc="outside lower center", fontsize=8)
     return figure
-
-
-def _wrapped(text: str, width: int) -> str:
-    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False))

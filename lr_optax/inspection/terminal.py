@@ -1,4 +1,4 @@
-"""A schedule in the terminal: key points, and a small picture."""
+"""A schedule in the terminal: key points and a sketch."""
 
 import numpy as np
 
@@ -9,14 +9,14 @@ _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
 def key_points(schedule: Schedule, total_steps: int) -> list[tuple[int, float, str]]:
-    """Steps worth looking at, with their rates: the ends, the quarters, the peak, the low.
+    """Steps worth looking at, with their rates: ends, quarters, highest and lowest.
 
     Args:
         schedule: any schedule.
         total_steps: the length of the run, >= 1; the last update is step ``total_steps`` - 1.
 
     Returns:
-        Rows of step, rate and what it is, in order of steps.
+        Rows of step, rate and a note, in order of steps.
     """
     steps = run_steps(total_steps)
     run = rates_at(schedule, steps)
@@ -31,9 +31,8 @@ def key_points(schedule: Schedule, total_steps: int) -> list[tuple[int, float, s
     if np.isfinite(run).all():
         notes.setdefault(int(steps[run.argmax()]), []).append("highest")
         notes.setdefault(int(steps[run.argmin()]), []).append("lowest")
-    shown = sorted(notes)
-    rates = rates_at(schedule, np.array(shown))
-    return [(n, float(rate), ", ".join(notes[n])) for n, rate in zip(shown, rates, strict=True)]
+    rates = rates_at(schedule, np.array(sorted(notes))).tolist()
+    return [(n, rate, ", ".join(notes[n])) for n, rate in zip(sorted(notes), rates, strict=True)]
 
 
 def sketch(schedule: Schedule, total_steps: int, width: int = 64, height: int = 8) -> str:
@@ -46,11 +45,12 @@ def sketch(schedule: Schedule, total_steps: int, width: int = 64, height: int = 
         height: lines.
 
     Returns:
-        Lines, the topmost first; a full column is the highest rate of the run. What is no number
-        or below 0 is empty.
+        Lines, from top to bottom; a full column is the highest rate of the run. A rate that is
+        not finite or below 0 is empty.
     """
     rates = np.nan_to_num(rates_at(schedule, run_steps(total_steps)), posinf=0.0, neginf=0.0)
     columns = np.array([part.max() for part in np.array_split(rates, min(width, len(rates)))])
+    # A run of zeros must not divide by 0; 1e-38 is about the lowest normal float32.
     eighths = np.rint(columns / max(columns.max(), 1e-38) * 8 * height).astype(int)
     lines = [
         "".join(_EIGHTHS[level] for level in (eighths - 8 * row).clip(0, 8))

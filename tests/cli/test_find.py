@@ -48,7 +48,7 @@ def test_a_function_of_a_file_elsewhere(tmp_path, monkeypatch):
     assert {path.name for path in (tmp_path / "out").iterdir()} == files
 
 
-def test_all_rates_are_searched_where_the_ramp_tells_none(tmp_path, monkeypatch):
+def test_all_rates_are_searched_if_the_loss_never_falls(tmp_path, monkeypatch):
     body = "def train(schedule, key):\n    return {'loss': 1 + schedule(jnp.arange(40))}\n"
     (tmp_path / "rising.py").write_text(f"import jax.numpy as jnp\n\n\n{body}")
     monkeypatch.chdir(tmp_path)
@@ -72,11 +72,11 @@ def test_the_digits():
     [
         (
             ["--task", "letters"],
-            "--task takes digits, text, or MODULE:FUNCTION of yours, got 'letters'",
+            "--task takes digits, text, or your own MODULE:FUNCTION, got 'letters'",
         ),
         (["--task", "no_such_module:train"], "No module named 'no_such_module'"),
         (["--task", "math:train"], "--task math:train: math has no function 'train'"),
-        (["--total-steps", 81], "--total-steps must be a multiple of 40, got 81"),
+        (["--total-steps", 81], "`total_steps` must be a multiple of 40, got 81"),
         (["--schedule", "constant(0.0)"], "constant(0.0) has no rate above 0 in 1000 steps"),
         (["--schedule", "cosine(1.0)"], "cosine"),
         (["--min-value", 0], "`min_value` must be a finite number > 0, got 0.0"),

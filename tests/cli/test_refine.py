@@ -1,7 +1,5 @@
 """``lr-optax refine`` on real and on broken logs."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -75,14 +73,13 @@ def test_bad_input_gets_one_line(tmp_path, text, options, words):
 
 
 def test_no_such_file():
-    command = [sys.executable, "-m", "lr_optax.cli", "refine", "nothing.csv"]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 2
+    result = run("nothing.csv")
+    assert result.exit_code == 2
     assert result.stderr == "lr-optax: nothing.csv: there is no such file\n"
 
 
 @pytest.mark.skipif(not STUDY.exists(), reason="needs shared/data/slimpajama_124m")
-def test_a_language_model_asks_for_a_warm_up():
+def test_a_language_model_needs_a_warm_up():
     """124M parameters, 50,000 steps at a constant rate."""
     steps, norms = read_norms(STUDY / "stable_lr0.001_50000.csv")
     found = refine(norms, steps=steps)

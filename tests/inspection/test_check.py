@@ -1,4 +1,4 @@
-"""Warnings: each for the schedule that deserves it, none for those that do not."""
+"""Each warning appears for the schedule that deserves it, and for no other."""
 
 import re
 
@@ -39,7 +39,7 @@ DESERVED = {
 
 
 @pytest.mark.parametrize("text", FINE)
-def test_nothing_to_say_about_what_is_fine(text):
+def test_a_sound_schedule_has_no_warnings(text):
     assert check(parse(text), 1000) == []
 
 
@@ -63,7 +63,7 @@ def test_total_steps_is_checked():
 OLD, NEW = (cosine_decay(0.1, decay_steps=n) for n in (1000, 2000))
 
 
-def test_a_changed_horizon_says_the_jump_and_the_remedies_have_none():
+def test_a_changed_horizon_warns_of_the_jump_and_the_remedies_have_none():
     (warning,) = check(NEW, 2000, since=OLD, at=500)
     assert "at step 500 the rate jumps from 0.05 to 0.0854, by a factor of 1.71" in warning
     factor = 0.05 / (0.05 + 0.05 * 0.5**0.5)
@@ -75,13 +75,13 @@ def test_a_changed_horizon_says_the_jump_and_the_remedies_have_none():
     assert "from 0.0854 to 0.05, by a factor of 0.586" in warning
 
 
-def test_a_finished_run_goes_on_from_a_new_beginning():
+def test_a_finished_run_continues_from_a_new_beginning():
     warnings = check(NEW, 2000, since=OLD, at=1000)
-    assert "from 0 to 0.05; shift(new, steps=1000) is the new schedule" in warnings[0]
+    assert "from 0 to 0.05; shift(new, steps=1000) starts the new schedule" in warnings[0]
     assert shift(NEW, steps=1000)(1000) == NEW(0)
 
 
-def test_early_and_small_changes_are_no_jumps():
+def test_early_and_small_changes_are_not_jumps():
     assert check(NEW, 2000, since=OLD, at=10) == []
     assert check(NEW, 2000, since=NEW, at=1999) == []
 
@@ -95,7 +95,7 @@ def test_early_and_small_changes_are_no_jumps():
         ({"since": OLD, "at": -1}, "`at` must be a step from 0 to 1999, got -1"),
     ],
 )
-def test_what_was_before_is_checked(given, message):
+def test_since_and_at_are_checked(given, message):
     with pytest.raises(ValueError, match=message):
         check(NEW, 2000, **given)
 
@@ -109,7 +109,7 @@ def test_the_longest_runs_are_checked_in_bounded_memory():
     assert end == total - 1
 
 
-def test_of_many_late_restarts_the_last_is_said():
+def test_the_last_of_many_late_restarts_is_named():
     warnings = check(parse("cosine_annealing(0.1, period=10)"), 100_000)
     assert warnings == [
         "the rate restarts at step 99990, 10 before the end: the final model comes from a high rate",
@@ -117,6 +117,6 @@ def test_of_many_late_restarts_the_last_is_said():
     ]
 
 
-def test_what_is_no_rate_is_said_alone():
+def test_invalid_rates_are_the_only_warning():
     broken = from_function(lambda step: jnp.where(step > 5, jnp.nan, 0.1))
     assert check(broken, 1000) == ["the rate is nan at step 6: the weights are lost"]

@@ -1,5 +1,5 @@
-"""The commands, a file each: ``range_test.py`` is ``range-test``.
+"""The commands, a file each, found by itself: ``find.py`` is ``lr-optax find``.
 
 A file has a function ``command``, whose annotations are the options and whose docstring is the
-help, and ``EXAMPLES``, lines to call it by.
+help, and ``EXAMPLES``, lines that call it.
 """

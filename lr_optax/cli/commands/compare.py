@@ -1,15 +1,19 @@
 """``lr-optax compare``."""
 
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lr_optax.cli.reading import Imports, import_modules, read
-from lr_optax.cli.results import Page, check_page, page
-from lr_optax.cli.tasks import Metric, TaskName, own
-from lr_optax.cli.terminal import console
-from lr_optax.cli.writing import check_folder, write
+from lr_optax.cli import options
+from lr_optax.cli.output import console, page_file, write_files
+
+if TYPE_CHECKING:
+    from lr_optax import Comparison
+    from lr_optax.tasks._task import Task
 
 EXAMPLES = (
     "lr-optax compare --out results",
@@ -19,145 +23,153 @@ EXAMPLES = (
     "lr-optax compare --task my_task:train --metric loss --total-steps 800 --peaks 0.01,0.1,1.0",
 )
 
-
 _SEEDS = 6  # the fewest that give an interval
 
 
 def command(
-    context: typer.Context,
-    out: Annotated[
-        Path, typer.Option(help="The folder for the picture, the result as JSON, and CSV files.")
-    ] = Path("results"),
-    task: TaskName = "digits",
-    metric: Metric = None,
-    report: Page = None,
+    out: Annotated[Path, options.OUT] = Path("results"),
+    task: options.TaskOption = "digits",
+    metric: options.MetricOption = None,
+    report: options.ReportOption = None,
     schedule: Annotated[
         list[str] | None,
-        typer.Option(help="Add a schedule, as text; its highest rate is put at every peak."),
+        typer.Option(
+            metavar="TEXT",
+            help="Add a schedule; it is scaled to each peak rate. Can be repeated.",
+        ),
     ] = None,
     total_steps: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             min=1,
-            max=2**31 - 1,
-            help="Optimizer steps, a multiple of 40 for a task from here.",
-            show_default="what suits the task",
+            max=options.MAX_STEPS,
+            help="Length of a run, a multiple of 40 for digits and text.",
+            show_default="depends on the task",
         ),
     ] = None,
     seeds: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             min=1,
             max=10_000,
-            help="Runs for every strategy and peak.",
-            show_default="what suits the task",
+            help="Runs per strategy and peak.",
+            show_default="depends on the task",
         ),
     ] = None,
     peaks: Annotated[
         str | None,
         typer.Option(
-            help="Highest rates of a first round; a second looks around the best of them.",
-            show_default="what suits the task",
+            metavar="RATES",
+            help="Peak rates of the first round, separated by commas; a second round narrows in on "
+            "the best.",
+            show_default="depends on the task",
         ),
     ] = None,
-    imports: Imports = None,
+    imports: options.ImportOption = None,
 ) -> None:
-    """Train a model under every root strategy, and report.
+    """Rank learning-rate strategies by training a model with each.
 
-    For every strategy the peak rate with the best validation loss is chosen, and the test loss at
-    that peak is reported. All strategies get the same first peaks and seeds. A function of yours
-    has one metric for both, needs --total-steps and --peaks, and no plateau.
+    Each strategy runs at its best peak rate by validation loss, and is ranked by its test loss.
+    All strategies start from the same peaks and use the same seeds. For your own function,
+    --total-steps and --peaks are required, one metric is used for both, and the plateau is left
+    out.
     """
-    rates = None if peaks is None else _numbers(peaks)
-    import_modules(imports)
-    added = read(schedule or ())
-    check_folder(out)
-    check_page(report)
+    added = options.parse_schedules(schedule or ())
+    rates = None if peaks is None else _parse_peaks(peaks)
+    strategies, metrics = _strategies_and_metrics(task, metric)
+    chosen = _task(task, total_steps, rates)
+    length = total_steps or chosen.total_steps
 
     import jax
+
+    from lr_optax import check, compare
+
+    warnings = [f"! {text}: {line}" for text, s in added.items() for line in check(s, length)]
+    with _progress_bar(warnings) as advance:
+        result = compare(
+            chosen.train(length),
+            jax.random.split(jax.random.key(0), seeds or chosen.seeds),
+            peaks=rates or chosen.peaks,
+            total_steps=length,
+            strategies=strategies | added,
+            **metrics,
+            task=chosen.summary,
+            progress=advance,
+        )
+    print(result)
+    page = page_file(report, result.title, [result.section()])
+    write_files({out / name: content for name, content in _files(result).items()} | page)
+
+
+def _parse_peaks(text: str) -> list[float]:
+    try:
+        peaks = [float(peak) for peak in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--peaks takes numbers separated by commas, got {text!r}") from None
+    if len({*peaks}) < len(peaks):
+        raise ValueError(f"--peaks must differ from each other, got {text}")
+    return peaks
+
+
+def _strategies_and_metrics(
+    task: str, metric: str | None
+) -> tuple[dict[str, Any], dict[str, str | None]]:
+    """What ``compare`` tries, and its arguments that name metrics."""
+    from lr_optax import root_strategies
+    from lr_optax.foresight._compare import PLATEAU
+    from lr_optax.tasks._task import NAMES
+
+    if task not in NAMES:
+        return root_strategies(), {"metric": metric}
+    if metric is not None:
+        raise ValueError(f"--metric only applies to your own function, got --task {task}")
+    metrics = {"peak_metric": "validation_loss", "error_metric": "test_error"}
+    return root_strategies() | PLATEAU, {"metric": "test_loss", **metrics}
+
+
+def _task(name: str, total_steps: int | None, peaks: Sequence[float] | None) -> "Task":
+    """A task that comes with the library, or a user's own."""
+    from lr_optax.tasks._task import NAMES, Task, load_task
+
+    if name in NAMES:
+        return load_task(name)
+    train = options.users_train(name)
+    if total_steps is None or peaks is None:
+        raise ValueError(
+            f"--task {name} needs --total-steps, the length of a run, and --peaks, such as "
+            "0.01,0.03,0.1 (`lr-optax find` looks for them)"
+        )
+    return Task(name, name, lambda _: train, tuple(peaks), _SEEDS, total_steps)
+
+
+@contextmanager
+def _progress_bar(warnings: Sequence[str]) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal. Warnings are printed first, once the other arguments are valid."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from lr_optax import compare, root_strategies
-    from lr_optax.foresight._compare import PLATEAU
-    from lr_optax.inspection._check import check
-    from lr_optax.results.figure import rendered
-    from lr_optax.tasks._task import NAMES, load_task
-
-    strategies = root_strategies()
-    if task in NAMES:
-        small = load_task(task)
-        if metric is not None:
-            raise ValueError(f"--metric is for a function of yours, got it with --task {task}")
-        summary, strategies = small.summary, strategies | PLATEAU
-        rates, seeds = rates or list(small.peaks), seeds or small.seeds
-        length = total_steps or small.total_steps
-        train = small.train(length)
-        metrics = {"metric": "test_loss", "peak_metric": "validation_loss"}
-        metrics["error_metric"] = "test_error"
-    else:
-        train, summary, metrics = own(task), task, {"metric": metric}
-        if total_steps is None or rates is None:
-            raise ValueError(
-                f"--task {task} needs --total-steps, the length of its runs, and --peaks, such as "
-                "0.01,0.03,0.1 (`lr-optax find` looks for them)"
-            )
-        length, seeds = total_steps, seeds or _SEEDS
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed} of {task.total} runs"),
-        TimeElapsedColumn(),
-    )
     errors = console(stderr=True)
-    warnings = [f"! {text}: {said}" for text, s in added.items() for said in check(s, length)]
+    runs = TextColumn("{task.completed} of {task.total} runs")
+    columns = TextColumn("{task.description}"), BarColumn(), runs, TimeElapsedColumn()
     bar = Progress(*columns, console=errors, disable=not errors.is_terminal)
     job = bar.add_task("compiling", total=None)
 
     def advance(done: int, total: int) -> None:
-        if not done:  # the arguments are good
-            for warning in warnings:
-                errors.print(warning, soft_wrap=True)
+        if not done:
+            print("".join(f"{warning}\n" for warning in warnings), end="", file=sys.stderr)
             bar.start()
-        bar.update(
-            job, completed=done, total=total, description="training" if done else "compiling"
-        )
+        phase = "training" if done else "compiling"
+        bar.update(job, completed=done, total=total, description=phase)
 
     try:
-        result = compare(
-            train,
-            jax.random.split(jax.random.key(0), seeds),
-            strategies=strategies | added,
-            peaks=rates,
-            total_steps=length,
-            **metrics,
-            task=summary,
-            progress=advance,
-        )
+        yield advance
     finally:
         bar.stop()
-    files: dict[Path, str | bytes] = {
-        out / "compare.png": rendered(result.plot(), "png"),
-        out / "compare.json": result.written(".json"),
-        **{out / name: content for name, content in result.files().items()},
-    }
-    settled = {
-        "total_steps": length,
-        "seeds": seeds,
-        "peaks": ",".join(map(str, rates)),
-    }
-    files |= page(report, result.title, [result.section()], context, **settled)
-    say = console()
-    say.print(str(result), soft_wrap=True)
-    write(files)
-    for path in files:
-        say.print(f"wrote {path}", soft_wrap=True)
 
 
-def _numbers(peaks: str) -> list[float]:
-    try:
-        rates = [float(peak) for peak in peaks.split(",")]
-    except ValueError:
-        raise ValueError(f"--peaks takes numbers with commas between, got {peaks!r}") from None
-    if len({*rates}) < len(rates):
-        raise ValueError(f"--peaks must differ from each other, got {peaks}")
-    return rates
+def _files(result: "Comparison") -> dict[str, str | bytes]:
+    from lr_optax.results.figure import rendered
+
+    picture = rendered(result.plot(), "png")
+    return {"compare.png": picture, "compare.json": result.written(".json"), **result.files()}

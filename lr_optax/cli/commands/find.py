@@ -1,18 +1,20 @@
 """``lr-optax find``."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lr_optax.cli.reading import Imports, import_modules, read
-from lr_optax.cli.results import Page, check_page, page
-from lr_optax.cli.tasks import Metric, TaskName, own
-from lr_optax.cli.terminal import console
-from lr_optax.cli.writing import check_folder, write
+from lr_optax.cli import options
+from lr_optax.cli.output import page_file, schedule_section, write_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lr_optax import RangeTest, Schedule, Tuning
     from lr_optax.results._result import Result
+    from lr_optax.results.page import Section
 
 EXAMPLES = (
     "lr-optax find --total-steps 400 --out results",
@@ -21,103 +23,92 @@ EXAMPLES = (
 
 
 def command(
-    context: typer.Context,
-    task: TaskName = "digits",
+    task: options.TaskOption = "digits",
     schedule: Annotated[
         str | None,
         typer.Option(
-            help="Whose peak to find, as text; its highest rate is put at every peak.",
+            metavar="TEXT",
+            help="Schedule to train with; it is scaled to each peak rate.",
             show_default="a cosine to zero",
         ),
     ] = None,
-    min_value: Annotated[float, typer.Option(help="The lowest rate to try.")] = 1e-4,
-    max_value: Annotated[float, typer.Option(help="The highest rate to try.")] = 10.0,
+    min_value: Annotated[float, typer.Option(metavar="RATE", help="Lowest rate to try.")] = 1e-4,
+    max_value: Annotated[float, typer.Option(metavar="RATE", help="Highest rate to try.")] = 10.0,
     total_steps: Annotated[
-        int, typer.Option(min=1, max=2**31 - 1, help="The length of the task's runs.")
+        int,
+        typer.Option(metavar="N", min=1, max=options.MAX_STEPS, help="Length of a run."),
     ] = 1000,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs for every rate.")] = 4,
-    metric: Metric = None,
-    out: Annotated[
-        Path | None, typer.Option(help="A folder for both results, as JSON, CSV and pictures.")
-    ] = None,
-    report: Page = None,
-    imports: Imports = None,
+    seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Runs per rate.")] = 4,
+    metric: options.MetricOption = None,
+    out: Annotated[Path | None, options.OUT] = None,
+    report: options.ReportOption = None,
+    imports: options.ImportOption = None,
 ) -> None:
-    """Find a good peak rate: a range test for the order of magnitude, and a search.
+    """Find a good peak rate, with a range test and a search.
 
-    The range test lets the rate climb through one run and reads off its loss between which rates
-    the best should lie. There the search trains whole runs under the schedule, a grid of peaks
-    first and then around the best. Where the loss never falls, all rates are searched. The metric
-    of a function of yours is its training loss at every step, or at the last of every so many.
+    The range test raises the rate in the course of one run, and reads from the loss where the best
+    peak lies. The search trains whole runs with the schedule at several peaks in that range, then
+    narrows in on the best. If the loss never falls in the range test, all rates are searched. For
+    your own function, the metric must be its training loss, at every step or at regular intervals.
     """
-    import_modules(imports)
-    shapes = read([schedule] if schedule else [f"cosine_decay(1.0, decay_steps={total_steps})"])
-    if out is not None:
-        check_folder(out)
-    check_page(report)
+    text = schedule or f"cosine_decay(1.0, decay_steps={total_steps})"
+    with_peak = _with_peak(options.parse_schedules([text])[text], total_steps)
+    train, step_metric, final_metric = _train(task, metric, total_steps)
 
     import jax
 
-    from lr_optax import range_test, scale, tabulate, tune
-    from lr_optax.results.page import Section, code
+    from lr_optax import range_test, tune
+
+    keys = jax.random.split(jax.random.key(0), seeds)
+    low, high = min_value, max_value
+    ranges = range_test(
+        train, keys, min_value=low, max_value=high, total_steps=total_steps, metric=step_metric
+    )
+    _print_and_write("range_test", ranges, out)
+    if ranges.search_range[0] < ranges.search_range[1]:
+        low, high = ranges.search_range
+    tuning = tune(train, with_peak, keys, min_value=low, max_value=high, metric=final_metric)
+    _print_and_write("tune", tuning, out)
+    title = "Every run of the search diverged"
+    if tuning.schedule is not None:
+        title = f"A good peak rate is {tuning.best['peak']:.3g}"
+    write_files(page_file(report, title, _sections(tuning, ranges)))
+    if tuning.schedule is not None:
+        print(repr(tuning.schedule))
+
+
+def _train(
+    task: str, metric: str | None, total_steps: int
+) -> "tuple[Callable[..., Any], str | None, str | None]":
+    """What to train, and its metrics at every step and at the end."""
     from lr_optax.tasks._task import NAMES, load_task
 
     if task in NAMES:
-        train, climbing, final = load_task(task).train(total_steps), "loss", "validation_loss"
-    else:
-        train, climbing, final = own(task), metric, metric
-    (shape,) = shapes.values()
-    highest = float(tabulate(shape, total_steps).values.max())
+        return load_task(task).train(total_steps), metric or "loss", metric or "validation_loss"
+    return options.users_train(task), metric, metric
+
+
+def _with_peak(schedule: "Schedule", total_steps: int) -> "Callable[[float], Schedule]":
+    """The schedule as a function of its highest rate."""
+    from lr_optax import scale, tabulate
+
+    highest = float(tabulate(schedule, total_steps).values.max())
     if highest <= 0:
-        raise ValueError(f"{shape!r} has no rate above 0 in {total_steps} steps")
-    keys = jax.random.split(jax.random.key(0), seeds)
-    ranges = range_test(
-        train,
-        keys,
-        min_value=min_value,
-        max_value=max_value,
-        total_steps=total_steps,
-        metric=metric or climbing,
-    )
-    _say("range_test", ranges, out)
-    low, high = ranges.search_range
-    if not low < high:
-        low, high = min_value, max_value
-    found = tune(
-        train,
-        lambda peak: scale(shape, factor=peak / highest),
-        keys,
-        min_value=low,
-        max_value=high,
-        metric=metric or final,
-    )
-    _say("tune", found, out)
-    title, text = "Every run of the search diverged", ""
-    if found.schedule is not None:
-        title, text = f"A good peak rate is {found.best['peak']:.3g}", code(repr(found.schedule))
-    sections = (
-        found.section("The search"),
-        Section("", text),
-        ranges.section("The range test"),
-    )
-    write(page(report, title, sections, context, schedule=next(iter(shapes))))
-    if report is not None:
-        console().print(f"wrote {report}", soft_wrap=True)
-    if found.schedule is not None:
-        console().print(repr(found.schedule), soft_wrap=True)
+        raise ValueError(f"{schedule!r} has no rate above 0 in {total_steps} steps")
+    return lambda peak: scale(schedule, factor=peak / highest)
 
 
-def _say(name: str, result: "Result", out: Path | None) -> None:
-    say = console()
-    say.print(f"{name}\n{result}", soft_wrap=True)
-    if out is None:
-        return
+def _print_and_write(name: str, result: "Result", out: Path | None) -> None:
     from lr_optax.results.figure import rendered
 
-    write(
-        {
-            out / f"{name}.png": rendered(result.plot(), "png"),
-            **{out / f"{name}{ending}": result.written(ending) for ending in (".json", ".csv")},
-        }
-    )
-    say.print(f"wrote {out / name}.png, .json and .csv", soft_wrap=True)
+    print(f"{name}\n{result}")
+    if out is not None:
+        texts = {out / f"{name}{ending}": result.written(ending) for ending in (".json", ".csv")}
+        write_files({out / f"{name}.png": rendered(result.plot(), "png"), **texts})
+
+
+def _sections(tuning: "Tuning", ranges: "RangeTest") -> "Iterator[Section]":
+    yield tuning.section("The search")
+    if tuning.schedule is not None:
+        yield schedule_section(tuning.schedule)
+    yield ranges.section("The range test")

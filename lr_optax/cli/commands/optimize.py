@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
-from lr_optax.cli.logs import Law, LawName, Loss, Rate, Runs, Schedules, Step, TotalSteps, fit
-from lr_optax.cli.results import Page, Picture, Saved, check_files, page, say
-from lr_optax.cli.terminal import console
+from lr_optax.cli import options
+from lr_optax.cli.output import page_file, print_result, schedule_section
 
 EXAMPLES = (
     "lr-optax optimize level.csv falls.csv --total-steps 50000 --warmup-steps 300 --png best.png",
@@ -15,46 +14,36 @@ EXAMPLES = (
 
 
 def command(
-    context: typer.Context,
-    runs: Runs,
-    total_steps: TotalSteps,
+    runs: options.RunsArgument,
+    total_steps: options.TotalStepsOption,
     peak: Annotated[
-        float | None, typer.Option(help="The highest rate; without it that of the runs.")
+        float | None, typer.Option(help="Peak rate.", show_default="that of the runs")
     ] = None,
-    warmup_steps: Annotated[int, typer.Option(min=0, help="Steps of a linear rise from 0.")] = 0,
-    schedules: Schedules = None,
-    law: Law = LawName.multi_power,
-    step: Step = None,
-    loss: Loss = None,
-    rate: Rate = None,
-    png: Picture = None,
-    save: Saved = None,
-    report: Page = None,
+    warmup_steps: Annotated[int, typer.Option(min=0, help="Steps of linear warm-up.")] = 0,
+    schedules: options.SchedulesOption = None,
+    law: options.LawOption = options.LawChoice.multi_power,
+    step: options.StepOption = None,
+    loss: options.LossOption = None,
+    rate: options.RateOption = None,
+    png: options.PictureOption = None,
+    save: options.SaveOption = None,
+    report: options.ReportOption = None,
 ) -> None:
-    """Find the schedule with the lowest predicted loss, and the named recipe that is nearest."""
-    check_files(png, save, report)
-    fitted = fit(runs, schedules, law, step, loss, rate)
+    """Find the schedule with the lowest predicted loss, and the named recipe nearest to it."""
+    fitted = options.fit_logged_runs(runs, schedules, law, step=step, loss=loss, rate=rate)
+    low, high = min(fitted.peaks), max(fitted.peaks)
+    if peak is None and high > 1.01 * low:  # what `LossLaw` takes for one peak
+        raise ValueError(f"the runs' peaks range from {low:.4g} to {high:.4g}: choose one, --peak")
+    peak = float(f"{high:.7g}") if peak is None else peak
 
     from lr_optax import optimize_schedule
-    from lr_optax.results.page import Section, code
 
-    low, high = min(fitted.peaks), max(fitted.peaks)
-    if peak is None and high > 1.01 * low:
-        raise ValueError(f"the runs' peaks go from {low:.4g} to {high:.4g}: choose one with --peak")
-    chosen = float(f"{high:.7g}") if peak is None else peak
-    found = optimize_schedule(
-        fitted,
-        total_steps,
-        chosen,
-        warmup_steps=warmup_steps,
-    )
-    title = (
-        f"A loss of {found.losses[0]:.4g} is predicted; the nearest recipe costs {found.cost:.2g}"
-    )
+    best = optimize_schedule(fitted, total_steps, peak, warmup_steps=warmup_steps)
+    title = f"Predicted loss {best.losses[0]:.4g}; the nearest recipe costs {best.cost:.2g} more"
     sections = (
-        found.section(),
-        Section("The schedule", code(repr(found.schedule))),
-        fitted.section("The law, and the runs it was fitted to"),
+        best.section(),
+        schedule_section(best.schedule),
+        fitted.section("The law and the runs it was fitted to"),
     )
-    say(found, png, save, page(report, title, sections, context, peak=chosen))
-    console().print(f"\n{found.schedule!r}", soft_wrap=True)
+    print_result(best, png, save, page_file(report, title, sections))
+    print(f"\n{best.schedule!r}")

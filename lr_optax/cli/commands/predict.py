@@ -1,14 +1,12 @@
 """``lr-optax predict``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lr_optax.cli.logs import Law, LawName, Loss, Rate, Runs, Schedules, Step, TotalSteps, fit
-from lr_optax.cli.reading import Imports, import_modules, read
-from lr_optax.cli.results import Page, Picture, Saved, check_files, page, say
-from lr_optax.cli.terminal import console
+from lr_optax.cli import options
+from lr_optax.cli.output import page_file, print_result
 
 if TYPE_CHECKING:
     from lr_optax import LossLaw, Ranking, Schedule
@@ -23,54 +21,49 @@ EXAMPLES = (
 
 
 def command(
-    context: typer.Context,
-    runs: Runs,
-    total_steps: TotalSteps,
+    runs: options.RunsArgument,
+    total_steps: options.TotalStepsOption,
     candidate: Annotated[
-        list[str], typer.Option(metavar="TEXT", help="A schedule to predict. May be repeated.")
+        list[str], typer.Option(metavar="TEXT", help="Schedule to predict. Can be repeated.")
     ],
-    schedules: Schedules = None,
-    law: Law = LawName.multi_power,
-    step: Step = None,
-    loss: Loss = None,
-    rate: Rate = None,
-    png: Picture = None,
-    save: Saved = None,
-    report: Page = None,
-    imports: Imports = None,
+    schedules: options.SchedulesOption = None,
+    law: options.LawOption = options.LawChoice.multi_power,
+    step: options.StepOption = None,
+    loss: options.LossOption = None,
+    rate: options.RateOption = None,
+    png: options.PictureOption = None,
+    save: options.SaveOption = None,
+    report: options.ReportOption = None,
+    imports: options.ImportOption = None,
 ) -> None:
-    """Predict the final losses of schedules that nobody has run, from a few logged runs.
+    """Predict the final losses of untried schedules from a few logged runs.
 
-    A loss law is fitted to the runs; the losses come with the spread of an ensemble, and it is said
-    which differences exceed it.
+    A loss law is fitted to the runs. An ensemble of fits gives each loss its spread, and the table
+    marks the differences that exceed it.
     """
-    import_modules(imports)
-    candidates = read(candidate)
+    candidates = options.parse_schedules(candidate)
+    fitted = options.fit_logged_runs(runs, schedules, law, step=step, loss=loss, rate=rate)
+    print(f"{fitted}\n")
+    ranking = fitted.rank(candidates, total_steps)
 
     from lr_optax.results.panels import short
 
-    check_files(png, save, report)
-    fitted = fit(runs, schedules, law, step, loss, rate)
-    console().print(f"{fitted}\n", soft_wrap=True)
-    ranking = fitted.rank(candidates, total_steps)
-    near = sum(not ranking.differs(ranking.best, name) for name in ranking.names) - 1
     title = f"{short(ranking.best, 60)} is predicted to end lowest"
-    if near:
-        title += f", by too little to tell it from {near} of {len(candidates) - 1}"
-    sections = () if report is None else _sections(fitted, ranking, candidates, total_steps)
-    say(ranking, png, save, page(report, title, sections, context))
+    others = [name for name in ranking.names if name != ranking.best]
+    if near := [name for name in others if not ranking.differs(ranking.best, name)]:
+        title += f", not significantly below {len(near)} of {len(others)}"
+    sections = _sections(fitted, ranking, candidates, total_steps)
+    print_result(ranking, png, save, page_file(report, title, sections))
 
 
 def _sections(
     law: "LossLaw", ranking: "Ranking", candidates: "Mapping[str, Schedule]", total_steps: int
-) -> "tuple[Section, ...]":
+) -> "Iterator[Section]":
     from lr_optax.foresight._prediction import curves_of
     from lr_optax.results.page import Section
 
+    yield ranking.section()
     predictions = {name: law.predict(candidates[name], total_steps) for name in ranking.names}
-    said = "<p>Shaded: 90%. Grey: the logged runs. A click on a name shows or hides it.</p>"
-    return (
-        ranking.section(),
-        Section("Predicted curves", said, curves_of(predictions, law.logs)),
-        law.section("The law, and the runs it was fitted to"),
-    )
+    caption = "<p>Shaded: 90%. Gray: the logged runs. Click a name to show or hide it.</p>"
+    yield Section("Predicted curves", caption, curves_of(predictions, law.logs))
+    yield law.section("The law and the runs it was fitted to")

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from lr_optax.cli.results import Page, Picture, Saved, check_files, page, say
-from lr_optax.cli.terminal import console
+from lr_optax.cli import options
+from lr_optax.cli.output import page_file, print_result, schedule_section
 
 EXAMPLES = (
     "lr-optax refine run.csv --total-steps 20000 --peak 0.01 --png refined.png",
@@ -15,52 +15,53 @@ EXAMPLES = (
 )
 
 
-class Norm(StrEnum):
-    """Which norms a log holds."""
+class NormChoice(StrEnum):
+    """The norms that can be asked for."""
 
     l2 = "l2"
     l1 = "l1"
 
 
 def command(
-    context: typer.Context,
     log: Annotated[
         Path,
-        typer.Argument(
-            metavar="RUN", help="The log of a run: .csv, .jsonl, or TensorBoard's event files."
-        ),
+        typer.Argument(metavar="RUN", help="Log: .csv, .jsonl, or TensorBoard event files."),
     ],
     column: Annotated[
-        str | None, typer.Option(help="The column of gradient norms, if not found by itself.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of gradient norms, if not found by its name."),
     ] = None,
-    step: Annotated[
-        str | None, typer.Option(help="The column of steps, if not found by itself.")
-    ] = None,
+    step: options.StepOption = None,
     norm: Annotated[
-        Norm, typer.Option(help="l2 for norms of SGD, l1 for those of Adam and its kin.")
-    ] = Norm.l2,
+        NormChoice,
+        typer.Option(help="Which norm was logged: l2 suits SGD, l1 Adam and its variants."),
+    ] = NormChoice.l2,
     total_steps: Annotated[
-        int | None, typer.Option(min=1, max=2**31 - 1, help="The length of the new run.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=options.MAX_STEPS,
+            help="Length of the planned run.",
+            show_default="that of the log",
+        ),
     ] = None,
-    peak: Annotated[float, typer.Option(help="The highest rate of the new schedule.")] = 1.0,
+    peak: Annotated[float, typer.Option(help="Peak rate of the new schedule.")] = 1.0,
     smoothing: Annotated[
-        float, typer.Option(help="The share of the run that a running median looks at.")
+        float, typer.Option(help="Window of the running median, as a fraction of the run.")
     ] = 0.1,
-    png: Picture = None,
-    save: Saved = None,
-    report: Page = None,
+    png: options.PictureOption = None,
+    save: options.SaveOption = None,
+    report: options.ReportOption = None,
 ) -> None:
-    """Make a schedule of the gradient norms of a run: how long to warm up, how to decay.
+    """Derive a schedule from a run's gradient norms: how long to warm up, and how to decay.
 
-    The norms count as they are in a log of the whole run, from its first step to its last.
+    The log must cover the whole run, from its first step to its last.
     """
-    check_files(png, save, report)
-
     from lr_optax import read_norms, refine
-    from lr_optax.results.page import Section, code
 
     steps, norms = read_norms(log, step=step, norm=column)
-    found = refine(
+    refined = refine(
         norms,
         steps=steps,
         total_steps=total_steps,
@@ -68,11 +69,7 @@ def command(
         norm=norm.value,
         smoothing=smoothing,
     )
-    title = f"Warm up for {found.peak_step} of {found.total_steps} steps"
-    sections = (
-        found.section(),
-        Section("The schedule", code(repr(found.schedule))),
-    )
-    settled = {"total_steps": found.total_steps}
-    say(found, png, save, page(report, title, sections, context, **settled))
-    console().print(f"\n{found.schedule!r}", soft_wrap=True)
+    title = f"Warm up for {refined.peak_step} of {refined.total_steps} steps"
+    sections = (refined.section(), schedule_section(refined.schedule))
+    print_result(refined, png, save, page_file(report, title, sections))
+    print(f"\n{refined.schedule!r}")

@@ -1,14 +1,16 @@
 """``lr-optax show``."""
 
+import inspect
 import shutil
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lr_optax.cli.reading import Imports, import_modules, read, signature
-from lr_optax.cli.terminal import console
-from lr_optax.cli.writing import check_file, write
+from lr_optax.cli import options
+from lr_optax.cli.output import console, write_files
+
+if TYPE_CHECKING:
+    from lr_optax import Schedule
 
 EXAMPLES = (
     'lr-optax show "cosine_decay(0.1, decay_steps=1000)" --total-steps 800',
@@ -21,49 +23,46 @@ EXAMPLES = (
 def command(
     texts: Annotated[
         list[str],
-        typer.Argument(metavar="SCHEDULE", help="Such as 'constant(0.1)', or a name alone."),
+        typer.Argument(
+            metavar="SCHEDULE",
+            help="A schedule, such as 'constant(0.1)'; a name alone shows its arguments.",
+        ),
     ],
     total_steps: Annotated[
-        int, typer.Option(min=1, max=2**31 - 1, help="The length of the run.")
+        int, typer.Option(metavar="N", min=1, max=options.MAX_STEPS, help="Length of the run.")
     ] = 1000,
-    png: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Draw all of them into one picture: .png, .svg, .pdf, ..."
-        ),
-    ] = None,
-    imports: Imports = None,
+    png: options.PictureOption = None,
+    imports: options.ImportOption = None,
 ) -> None:
-    """See schedules: a small picture, key points, and what looks wrong."""
-    import_modules(imports)
-    if all(calls := [signature(text) for text in texts]):
-        print("\n".join(map(str, calls)))
-        return
-    schedules = read(texts)
+    """Show schedules in the terminal: a sketch, key points, and likely mistakes."""
+    from lr_optax import catalogue
 
+    names = [text.strip() for text in texts]
+    if {*names} <= catalogue().keys():
+        for name in names:
+            print(f"{name}{inspect.signature(catalogue()[name])}")
+        return
+    schedules = options.parse_schedules(texts).values()
+    for schedule in schedules:
+        _print(schedule, total_steps)
+    if png is not None:
+        from lr_optax.inspection._plot import overview
+        from lr_optax.results.figure import picture_format, rendered
+
+        write_files({png: rendered(overview([*schedules], total_steps), picture_format(png))})
+
+
+def _print(schedule: "Schedule", total_steps: int) -> None:
     from rich.table import Table
 
     from lr_optax.inspection._check import check
-    from lr_optax.inspection._plot import overview
     from lr_optax.inspection.terminal import key_points, sketch
-    from lr_optax.results.figure import picture_format, rendered
 
-    if png is not None:
-        picture_format(png)
-        check_file(png)
-    out = console()
-    width = min(64, shutil.get_terminal_size().columns)
-    for schedule in schedules.values():
-        table = Table("step", "rate", "", box=None, pad_edge=False)
-        for step, rate, note in key_points(schedule, total_steps):
-            table.add_row(str(step), f"{rate:.6g}", note)
-        out.print(repr(schedule), soft_wrap=True)
-        out.print(sketch(schedule, total_steps, width))
-        out.print(table)
-        for warning in check(schedule, total_steps):
-            out.print(f"! {warning}", soft_wrap=True)
-    if png is not None:
-        kind = picture_format(png)
-        figure = overview(list(schedules.values()), total_steps)
-        write({png: rendered(figure, kind)})
-        out.print(f"wrote {png} ({kind})", soft_wrap=True)
+    print(repr(schedule))
+    print(sketch(schedule, total_steps, width=min(64, shutil.get_terminal_size().columns)))
+    table = Table("step", "rate", "", box=None, pad_edge=False)
+    for step, rate, note in key_points(schedule, total_steps):
+        table.add_row(str(step), f"{rate:.6g}", note)
+    console().print(table)
+    for warning in check(schedule, total_steps):
+        print(f"! {warning}")
