@@ -397,8 +397,13 @@ def accept(hint: Any, value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def formula_name(formula: Callable[..., Any]) -> str:
-    """The name of a formula that has the form of one, ``(step, first, *, second, ...)``."""
+def formula_name(formula: Callable[..., Any], *, positional: bool = False) -> str:
+    """The name of a formula that has the form of one, ``(step, first, *, second, ...)``.
+
+    Args:
+        formula: the function that is to be one.
+        positional: whether any number of hyperparameters may be positional.
+    """
     name = getattr(formula, "__name__", None)
     if not (isinstance(name, str) and name.isidentifier()):
         raise TypeError(f"schedule: a formula must be a function with a name, got {formula!r}")
@@ -411,7 +416,7 @@ def formula_name(formula: Callable[..., Any]) -> str:
                 f"{name}: a hyperparameter must have a name to be given by, which "
                 f"{str(parameter)!r} has not; write it as (step, first, *, second)"
             )
-    for parameter in parameters[2:]:
+    for parameter in () if positional else parameters[2:]:
         if parameter.kind != parameter.KEYWORD_ONLY:
             raise TypeError(
                 f"{name}: only the step and the first hyperparameter may be positional; put a * "
@@ -429,13 +434,12 @@ class Parameters:
     Args:
         function: whose hyperparameters they are.
         skip: how many leading arguments are not hyperparameters (1 for a formula's step).
-        name: what errors call it, if not by its own name.
     """
 
-    def __init__(self, function: Callable[..., Any], skip: int = 0, name: str | None = None):
+    def __init__(self, function: Callable[..., Any], skip: int = 0):
         named = list(inspect.signature(function, eval_str=True).parameters.values())[skip:]
         bare = [parameter.replace(annotation=parameter.empty) for parameter in named]
-        self.function = name or function.__name__
+        self.function = function.__name__
         self.hints = {parameter.name: parameter.annotation for parameter in named}
         self.signature = inspect.Signature(bare)
 

@@ -206,7 +206,8 @@ class Kind:
     """A registered sort of schedule.
 
     Attributes:
-        name: of the function that makes schedules of this sort, and of their text form.
+        name: of their text form.
+        called: the name of the function that makes them, with which errors begin.
         formula: the rate at a step, given all hyperparameters by name.
         factory: the function that makes them.
         parameters: their hyperparameters.
@@ -217,14 +218,21 @@ class Kind:
         formula: Callable[..., ArrayLike],
         check: Callable[..., None] | None,
         name: str | None,
+        *,
+        positional: bool,
     ):
-        self.name = name or formula_name(formula)
+        if positional and "." not in (name or ""):
+            raise TypeError(
+                "schedule: positional=True is for a library's name, as in 'torch.cosine'"
+            )
+        self.called = formula_name(formula, positional=positional)
+        self.name = name or self.called
         self.formula = formula
-        self.parameters = Parameters(formula, skip=1, name=self.name)
+        self.parameters = Parameters(formula, skip=1)
         self._check = check
         self._real = {n for n, hint in self.parameters.hints.items() if _is_real(hint)}
         for taken in {"init", "update", *dir(Schedule)} & self.parameters.hints.keys():
-            raise TypeError(f"{self.name}: a hyperparameter may not be called {taken!r}")
+            raise TypeError(f"{self.called}: a hyperparameter may not be called {taken!r}")
 
         @functools.wraps(formula)
         def factory(*args: Any, **kwargs: Any) -> Schedule:
@@ -245,17 +253,17 @@ class Kind:
             try:
                 self._check(**values)
             except ValueError as error:
-                raise ValueError(f"{self.name}: {error}") from None
+                raise ValueError(f"{self.called}: {error}") from None
         return Schedule(self, values, frozenset(n for n, v in values.items() if is_static(v)))
 
     def _keep(self, name: str, value: Any) -> Any:
         try:
             value = kept(value)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{self.name}: `{name}` {error}") from None
+            raise type(error)(f"{self.called}: `{name}` {error}") from None
         if depth(value) >= DEEPEST:
             raise ValueError(
-                f"{self.name}: `{name}` must be nested less than {DEEPEST} deep, "
+                f"{self.called}: `{name}` must be nested less than {DEEPEST} deep, "
                 f"got {depth(value)}; add, product and join take any number side by side"
             )
         return value
@@ -265,11 +273,14 @@ class Kind:
         return {n: _as_real(v) if n in self._real else as_length(v) for n, v in values.items()}
 
     def arguments(self, values: Mapping[str, Any]) -> Iterator[str]:
-        """The arguments of the call that makes a schedule, as text, without those at default."""
-        for name, parameter in self.parameters.signature.parameters.items():
+        """The arguments of the call that makes a schedule, as text, without those at default.
+
+        Only the first is written without its name, however many may be given so.
+        """
+        for i, (name, parameter) in enumerate(self.parameters.signature.parameters.items()):
             if not same(values[name], parameter.default):
-                keyword = "" if parameter.kind != parameter.KEYWORD_ONLY else f"{name}="
-                yield f"{keyword}{to_text(values[name])}"
+                bare = i == 0 and parameter.kind != parameter.KEYWORD_ONLY
+                yield to_text(values[name]) if bare else f"{name}={to_text(values[name])}"
 
 
 class Factory(Protocol[P]):
@@ -292,12 +303,16 @@ def schedule(formula: Callable[Concatenate[Array, P], ArrayLike]) -> Factory[P]:
 
 @overload
 def schedule(
-    *, check: Callable[..., None] | None = None, name: str | None = None
+    *, check: Callable[..., None] | None = None, name: str | None = None, positional: bool = False
 ) -> Callable[[Callable[Concatenate[Array, P], ArrayLike]], Factory[P]]: ...
 
 
 def schedule(
-    formula: Any = None, *, check: Callable[..., None] | None = None, name: str | None = None
+    formula: Any = None,
+    *,
+    check: Callable[..., None] | None = None,
+    name: str | None = None,
+    positional: bool = False,
 ) -> Any:
     """Turn a formula into a function that makes :class:`Schedule` objects.
 
@@ -312,13 +327,17 @@ def schedule(
             concern several; raises ``ValueError``.
         name: in the text form, if not the function's own: a library's, as in ``torch.one_cycle``.
             Such a schedule is not in the :func:`catalogue`.
+        positional: with a library's name, whether any number of hyperparameters may be positional,
+            in that library's order.
 
     Returns:
         A function of the hyperparameters alone, with the formula's docstring.
 
     Raises:
-        TypeError: a hyperparameter is called ``init``, ``update`` or like an attribute of
-            :class:`Schedule` (Optax takes what has ``init`` and ``update`` for something else).
+        TypeError: a hyperparameter has no name, is positional although it is not the first, or is
+            called ``init``, ``update`` or like an attribute of :class:`Schedule` (Optax takes what
+            has ``init`` and ``update`` for something else); or ``positional`` is given without a
+            library's name.
         ValueError: the name is one of this library's own schedules, or one of another module's.
 
     Example:
@@ -332,8 +351,8 @@ def schedule(
         halving(0.8, every=3)
     """
     if formula is None:
-        return lambda formula: _register(Kind(formula, check, name))
-    return _register(Kind(formula, check, name))
+        return lambda formula: _register(Kind(formula, check, name, positional=positional))
+    return _register(Kind(formula, check, name, positional=positional))
 
 
 def _register(kind: Kind) -> Callable[..., Schedule]:

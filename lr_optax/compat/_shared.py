@@ -64,8 +64,7 @@ def speaking_for(function: str, inner: Callable[..., Any]) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError) as error:
-        name = inner.kind.name if hasattr(inner, "kind") else inner.__name__  # type: ignore[attr-defined]
-        raise type(error)(function + str(error).removeprefix(name)) from None
+        raise type(error)(function + str(error).removeprefix(inner.__name__)) from None
 
 
 def warn(text: str) -> None:

@@ -7,6 +7,7 @@ from cases import TEXTUAL
 
 from lr_optax._core import hyperparameters as arguments
 from lr_optax._core.hyperparameters import Rule, Several, accept
+from lr_optax._core.schedule import REGISTRY
 
 NEVER = {
     "nan": float("nan"),
@@ -48,7 +49,8 @@ every_field = pytest.mark.parametrize(("s", "field"), FIELDS.values(), ids=FIELD
 
 def is_clear(error, s):
     message = str(error)
-    return message.startswith(f"{s.name}: ") and "`" in message and "got" in message
+    called = REGISTRY[s.name].called
+    return message.startswith(f"{called}: ") and "`" in message and "got" in message
 
 
 @every_field

@@ -217,13 +217,39 @@ def test_user_defined_schedules_get_everything():
     np.testing.assert_allclose(jax.vmap(lambda s: s(2))(stacked), [0.3, 0.3], rtol=1e-6)
 
 
+@schedule(name="ours.Sawtooth", positional=True)
+def Sawtooth(step: Array, base_lr: Rate, period: Period = 4, end_lr: Rate = 0.0) -> Array:
+    """Another library's call: several positional arguments, and a name of its own in text."""
+    return end_lr + (base_lr - end_lr) * (1 - step % period / period)
+
+
+def test_a_library_formula_takes_positional_names():
+    s = Sawtooth(0.4, 8, 0.2)
+    assert s == Sawtooth(0.4, end_lr=0.2, period=8)
+    np.testing.assert_allclose(s(np.array([0, 4, 8])), [0.4, 0.3, 0.4], rtol=1e-6)
+    assert repr(s) == "ours.Sawtooth(0.4, period=8, end_lr=0.2)"
+    assert repr(Sawtooth(0.4)) == "ours.Sawtooth(0.4)"
+    assert list(inspect.signature(Sawtooth).parameters) == ["base_lr", "period", "end_lr"]
+    assert Sawtooth.__name__ == "Sawtooth"
+    assert "Another library" in Sawtooth.__doc__
+    assert pickle.loads(pickle.dumps(s)) == s
+    assert "ours.Sawtooth" not in lr_optax.catalogue()
+    with pytest.raises(ValueError, match=r"^Sawtooth: `period` must be a whole number of steps"):
+        Sawtooth(0.4, 0)
+    with pytest.raises(TypeError, match=r"^Sawtooth\(base_lr, period=4, end_lr=0\.0\): "):
+        Sawtooth()
+    for wrong in ({"positional": True}, {"positional": True, "name": "sawtooths"}):
+        with pytest.raises(TypeError, match=r"positional=True is for a library's name"):
+            schedule(**wrong)(lambda step, base_lr, period: base_lr)
+
+
 def test_a_name_belongs_to_one_module():
     def linear(step, init_value):
         return init_value
 
     with pytest.raises(
         ValueError,
-        match=r"there is a schedule 'linear' already, in lr_optax\.schedules\.decay; give yours",
+        match=r"there is a schedule 'linear' already, in lr_optax\.schedules\.decays; give yours",
     ):
         schedule(linear)
     assert lr_optax.catalogue()["linear"] is lr_optax.linear
