@@ -1,7 +1,9 @@
 """Every row of the page for those who come from another library is what it says."""
 
 import importlib
+import importlib.util
 import json
+import pkgutil
 import random
 import re
 from pathlib import Path
@@ -205,3 +207,23 @@ def test_row_of_a_library_without_calls(row):
     expected = formula(np.arange(200))
     ours = eval(code(row[1]), {**NAMES, "compat": importlib.import_module("lr_optax.compat")})
     np.testing.assert_allclose(ours(np.arange(len(expected))), expected, rtol=3e-6, atol=1e-9)
+
+
+def test_every_library_has_a_page_on_the_site():
+    pytest.importorskip("mkdocs", reason="the site is built in CI")
+    pytest.importorskip("griffe", reason="the site is built in CI")
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+
+    path = Path(lr_optax.__file__).parents[1] / "docs/website.py"
+    spec = importlib.util.spec_from_file_location("website", path)
+    website = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(website)
+    files = Files([])
+    website.on_files(files, MkDocsConfig())
+    libraries = {m.name for m in pkgutil.iter_modules(lr_optax.compat.__path__)} - {"_shared"}
+    assert len(libraries) >= 6
+    for library in libraries:
+        page = files.get_file_from_path(f"api/compat/{library}.md")
+        assert f"::: lr_optax.compat.{library}" in page.content_string
+        assert f":mod:`lr_optax.compat.{library}`" in lr_optax.compat.__doc__
