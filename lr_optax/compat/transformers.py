@@ -535,9 +535,10 @@ def get_scheduler(
             f"got {scheduler_specific_kwargs!r}"
         )
     lengths = {"num_warmup_steps": num_warmup_steps, "num_training_steps": num_training_steps}
+    lengths = _taken(name, lengths)
     specific = {} if name == "constant" else scheduler_specific_kwargs or {}
     with speaking_for("get_scheduler", _BY_NAME[name]):
-        return _BY_NAME[name](base_lr, **_taken(name, lengths), **specific)
+        return _BY_NAME[name](base_lr, **lengths, **specific)
 
 
 def _taken(name: str, lengths: Mapping[str, Any]) -> dict[str, Any]:
