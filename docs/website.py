@@ -25,7 +25,7 @@ PAGES |= {
     f"examples/{path.name}": f"examples/{path.stem}.md" for path in ROOT.glob("examples/*.py")
 }
 ORIGIN = {page: source for source, page in PAGES.items()}
-LIBRARIES = ("torch", "keras", "transformers", "timm", "optax")
+LIBRARIES = sorted(path.stem for path in (ROOT / "lr_optax/compat").glob("[a-z]*.py"))
 
 
 def homes() -> dict[str, str]:
@@ -73,7 +73,7 @@ def source(path: str) -> str:
 def on_config(config: Any) -> None:
     """Add what is generated to the navigation."""
     pages = [{title(page): f"api/{page}.md"} for page in families()]
-    calls = [{name: f"api/compat/{name}.md"} for name in present()]
+    calls = [{name: f"api/compat/{name}.md"} for name in LIBRARIES]
     project = [page for page in PAGES.values() if page.startswith("project/")]
     scripts = [page for page in PAGES.values() if page.startswith("examples/")]
     config.nav += [
@@ -83,16 +83,10 @@ def on_config(config: Any) -> None:
     ]
 
 
-def present() -> list[str]:
-    """Libraries that have a module, or a folder, in lr_optax/compat."""
-    there = {path.stem for path in (ROOT / "lr_optax/compat").iterdir()}
-    return [name for name in LIBRARIES if name in there]
-
-
 def on_files(files: Files, config: Any) -> None:
     """Add the pages themselves."""
     made = {f"api/{page}.md": api(page, names) for page, names in families().items()}
-    made |= {f"api/compat/{name}.md": library(name) for name in present()}
+    made |= {f"api/compat/{name}.md": library(name) for name in LIBRARIES}
     made |= {page: source(path) for path, page in PAGES.items()}
     for page, text in made.items():
         files.append(File.generated(config, page, content=text))

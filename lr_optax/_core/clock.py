@@ -189,52 +189,79 @@ def cycle(step: Array, period: ArrayLike) -> tuple[Array, Array]:
     return jnp.divmod(step, jnp.maximum(period, 1))
 
 
-def turns(step: Array, period: ArrayLike, ahead: ArrayLike = 0.0) -> tuple[Array, Progress]:
-    """Which cycle ``step + ahead`` is in, and what is left and gone of it, as shares of it.
+def cycle_progress(
+    step: Array, period: Fraction | ArrayLike, ahead: ArrayLike = 0.0
+) -> tuple[Array, Progress]:
+    """Which cycle ``step + ahead`` is in, and its progress; see :func:`cycle_position`."""
+    index, position, length = cycle_position(step, period, ahead)
+    return index, progress(position, length)
 
-    A known period, and a known lead, may be fractions of a step: a cycle then begins at the very
-    step at which it does in exact arithmetic on these two numbers, however late that is.
+
+def cycle_position(
+    step: Array, period: Fraction | ArrayLike, ahead: ArrayLike = 0.0
+) -> tuple[Array, Array, ArrayLike]:
+    """Which cycle ``step + ahead`` is in, the position there, and the length of a cycle.
+
+    A known period, and a known ``ahead``, may be fractions of a step. Position and length are then
+    whole numbers of a unit that divides a step: a period of 2.4 steps is 12 fifths.
     """
-    whole = not is_number(period) or period % 1 == 0
-    if whole and is_number(ahead) and ahead == 0:
-        index, position = cycle(step, period)
-        return index, progress(position, period)
-    exactly = _is_whole(step) and default_float() == np.float32
-    if exactly and is_number(period) and is_number(ahead):
-        return _long_division(step, Fraction(period), Fraction(ahead))
-    period = as_float(period)
-    period = jnp.where(period > 0, period, 1)
-    index, position = jnp.divmod(as_float(step) + ahead, period)
-    return index, Progress((period - position) / period, position / period)
+    at_zero = is_number(ahead) and ahead == 0
+    if isinstance(period, float | Fraction) and period % 1 == 0:
+        period = int(period)
+    if isinstance(period, int | float | Fraction):
+        if at_zero and isinstance(period, int):
+            return *cycle(step, period), period
+        if is_number(ahead) and _is_whole(step) and period < _MOST_UNITS:
+            return _counted(step, period, ahead)
+        period = float(period)
+    elif at_zero and _is_whole(period):
+        return *cycle(step, period), period
+    length = as_float(period)
+    length = jnp.where(length > 0, length, 1)
+    return *jnp.divmod(as_float(step) + ahead, length), length
 
 
-def _long_division(step: Array, period: Fraction, ahead: Fraction) -> tuple[Array, Progress]:
-    """``(step + ahead) / period`` to 96 binary places, 32 of them at a time.
+# A cycle of up to so many units leaves room in a uint32 for what _times_over computes.
+_MOST_UNITS = 2**30
 
-    The quotient is never rounded to a whole number that it does not reach: a double has 53 places.
+
+def _counted(step: Array, period: float | Fraction, ahead: float) -> tuple[Array, Array, int]:
+    """A position in units so small that both the period and ``ahead`` are whole.
+
+    They are the units of the simplest fraction that is the same double: fifths for 2.4. A period
+    of more digits than fit is followed less closely than that, but than float32 can show.
     """
-    factor, first = (math.ceil(2**96 * x) for x in (1 / period, ahead / period))
-    count, carried = step.astype(jnp.uint32), jnp.zeros_like(step, jnp.uint32)
-    words = []
-    for place in (0, 32, 64):
-        word, more = (np.uint32(x >> place & 0xFFFFFFFF) for x in (factor, first))
-        low = count * word
-        total = low + carried
-        words.append(total + more)
-        spilled = (total < low).astype(jnp.uint32) + (words[-1] < total).astype(jnp.uint32)
-        carried = _upper_half(count, word) + spilled
-    whole = count * np.uint32(factor >> 96 & 0xFFFFFFFF) + np.uint32(first >> 96 & 0xFFFFFFFF)
-    _, low, high = words
-    gone = as_float(high) * 2.0**-32 + as_float(low) * 2.0**-64
-    left = as_float(~high) * 2.0**-32 + as_float(~low) * 2.0**-64
-    return (carried + whole).astype(int), Progress(left, gone)
+    ratio = Fraction(period).limit_denominator(_MOST_UNITS // math.ceil(period))
+    ratio = max(ratio, Fraction(1, _MOST_UNITS))
+    begun = Fraction(ahead) * ratio.denominator
+    begun = begun.limit_denominator(_MOST_UNITS // ratio.numerator)
+    length, units = ratio.numerator * begun.denominator, ratio.denominator * begun.denominator
+    cycles, begun = divmod(begun.numerator, length)
+    index, position = _times_over(step % length, units, length)
+    index, position = step // length * units + index + cycles, position + begun
+    index, position = index + position // length, position % length
+    if isinstance(period, float) and ahead == 0 and Fraction(period) > ratio:
+        # The double is a hair longer: 11 // 1.1 is 9, as those who divide by it get, not 10.
+        late = ((position == 0) & (step > 0)).astype(step.dtype)
+        index, position = index - late, position + late * length
+    return index, position, length
 
 
-def _upper_half(a: Array, b: np.uint32) -> Array:
-    """The upper 32 of the 64 binary places of a product."""
-    low, high = b & 0xFFFF, b >> 16
-    middle = (a >> 16) * low + ((a & 0xFFFF) * low >> 16)
-    return (a >> 16) * high + (middle >> 16) + ((a & 0xFFFF) * high + (middle & 0xFFFF) >> 16)
+def _times_over(count: Array, factor: int, divisor: int) -> tuple[Array, Array]:
+    """``divmod(count * factor, divisor)`` for a count below the divisor, which is at most 2³⁰.
+
+    By the digits of the factor, to a base so small that no product is beyond uint32.
+    """
+    base, digits = 2**31 // divisor, []
+    while factor:
+        factor, digit = divmod(factor, base)
+        digits.insert(0, np.uint32(digit))
+    number, by, scale = count.astype(jnp.uint32), np.uint32(divisor), np.uint32(base)
+    quotient = rest = jnp.zeros_like(number)
+    for digit in digits:
+        total = rest * scale + number * digit
+        quotient, rest = quotient * scale + total // by, total % by
+    return quotient.astype(count.dtype), rest.astype(count.dtype)
 
 
 def at_boundaries(step: Array, values: Any, boundaries: Any) -> Array:

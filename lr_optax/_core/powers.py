@@ -6,7 +6,6 @@ multiplied with the step in integers.
 """
 
 import math
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,8 +19,8 @@ def geometric(rate: ArrayLike, n: Array, d: ArrayLike = 1) -> Array:
     """``rate ** (n / d)`` for n >= 0, accurate however large n is; growth saturates.
 
     A float32 ``log(rate)`` is off by 1e-7, which n multiplies. If ``rate`` and ``d`` are Python
-    numbers, the exponent is taken in turns of a factor of two, ``n * log2(rate) / d``: its
-    fraction comes from integer arithmetic that wraps around, so no digit is lost for any n.
+    numbers, the exponent is one of two, ``n * log2(rate) / d``: its fraction comes from integer
+    arithmetic that wraps around, so no digit is lost for any n.
     """
     if is_number(rate) and is_number(d):
         return _exp2(n, math.log2(rate) / max(d, 1))
@@ -55,42 +54,27 @@ def _largest() -> float:
     return float(jnp.finfo(default_float()).max)
 
 
-def can_wrap(n: Array) -> bool:
-    """Whether :func:`wrapped` is for these numbers: in float64 a product with them has digits."""
-    return _is_whole(n) and default_float() == np.float32
-
-
-def wrapped(n: Array, turns: float) -> tuple[Array, Array]:
-    """``n * turns`` without its whole part, for whole n >= 0 and a rate in double precision.
-
-    The fraction of ``turns`` is cut into 2⁻³² and a rest. Counted in 2⁻³², the product is one of
-    integers modulo 2³², whose overflow is the whole part that does not matter: it is exact for
-    every n, where a float32 has lost the fraction by n = 2²⁴. What the rest adds is below ½.
-
-    Returns:
-        The fraction as a uint32 in units of 2⁻³², and what has to be added to it as a float.
-    """
-    high, low = divmod(turns % 1 * 2**32, 1)
-    return n.astype(jnp.uint32) * np.uint32(high), as_float(n) * (low * 2.0**-32)
-
-
-def nearest_turn(turns: Any) -> Any:
+def nearest_turn(turns: ArrayLike) -> ArrayLike:
     """What a number of turns leaves to whole ones, in [-½, ½]."""
     return turns - jnp.round(turns)
 
 
-def _exp2(n: Array, turns: float) -> Array:
-    """``2 ** (n * turns)``, with ``turns`` in double precision.
+def _exp2(n: Array, doublings: float) -> Array:
+    """``2 ** (n * doublings)``, with ``doublings`` in double precision.
 
-    The exponent is split into a whole and a fractional part. :func:`wrapped` gives the fraction
-    to the last digit. The whole part is then the rounded difference to a coarse product: that
-    one is off by less than a half as long as the power is not 0 or infinity in float32.
+    The exponent is split into a whole and a fractional part. The fraction of ``doublings`` is cut
+    into 2⁻³² and a rest. Counted in 2⁻³², the product is one of integers modulo 2³², whose overflow
+    is the whole part: it is exact for every n, where a float32 has lost the fraction by n = 2²⁴.
+    What the rest adds is below ½. The whole part is then the rounded difference to a coarse
+    product: that one is off by less than a half as long as the power is not 0 or infinity in
+    float32.
     """
-    if not can_wrap(n):
-        return jnp.exp2(jnp.minimum(as_float(n) * turns, math.log2(_largest()) - 1))
-    size, sign = abs(turns), math.copysign(1.0, turns)
-    bits, rest = wrapped(n, size)
-    fraction = as_float(bits) * 2.0**-32 + rest
+    if not _is_whole(n) or default_float() == np.float64:
+        return jnp.exp2(jnp.minimum(as_float(n) * doublings, math.log2(_largest()) - 1))
+    size, sign = abs(doublings), math.copysign(1.0, doublings)
+    high, low = divmod(size % 1 * 2**32, 1)
+    wrapped = n.astype(jnp.uint32) * np.uint32(high)
+    fraction = as_float(wrapped) * 2.0**-32 + as_float(n) * (low * 2.0**-32)
     whole = jnp.round(jnp.minimum(as_float(n) * size, 512.0) - fraction)
     exponent = (sign * whole).astype(jnp.int32)
     # 2^whole is built from its bits, since exp2 of a whole number is not exact, and a staircase

@@ -1,15 +1,16 @@
 """The schedules of ``deepspeed.runtime.lr_schedules``, with the values of DeepSpeed 0.19.8.
 
-``LRRangeTest``, ``OneCycle`` and ``WarmupDecayLR`` have rates of their own and lose the optimizer
-only; for the other two ``base_lr`` stands where it stood. Step t has the rate of the update that
-DeepSpeed makes after t calls of ``step()``: the warm-ups count from the second of them, and so give
-the first two updates the lowest rate.
+Names, arguments and defaults are DeepSpeed's. ``LRRangeTest``, ``OneCycle`` and ``WarmupDecayLR``
+have rates of their own and lose the optimizer only; for the other two the base rate stands where it
+stood. Step t has the rate of the update that DeepSpeed makes after t calls of ``step()``: the
+warm-ups count from the second of them, and so give the first two updates the lowest rate. A
+``warmup_num_steps``, w, of 1 counts as 2.
 
 Deliberate differences:
 
-* Momentum is not scheduled along; :func:`deepspeed_one_cycle` can make OneCycle's. Its first value
-  is the highest one there, where DeepSpeed makes the first update with the lowest; what lets it
-  grow after the cycle, ``decay_mom_rate``, is left out.
+* Momentum is not scheduled along; ``OneCycle(0.9, 0.8, ...)`` with the same sides is OneCycle's.
+  Its first value is the highest one there, where DeepSpeed makes the first update with the lowest;
+  what lets it grow after the cycle, ``decay_mom_rate``, is left out.
 * There is one rate, not a list for parameter groups; ``lr_range_test_staircase`` is given by name.
 * An unknown ``warmup_type`` is refused, where DeepSpeed takes "log".
 """
@@ -48,137 +49,79 @@ from lr_optax.schedules.decays import constant, cosine_decay, linear
 from lr_optax.schedules.warmups import warmup
 
 
-@schedule(name="deepspeed.range_test")
-def deepspeed_range_test(
-    step: Array,
-    min_lr: Rate,
-    *,
-    step_size: Period,
-    step_rate: NonNegative = 1.0,
-    staircase: bool = False,
-) -> ArrayLike:
-    """A rise without an end: η(t) = m·(1 + r·t/S).
-
-    Args:
-        min_lr: m, the rate at step 0, >= 0.
-        step_size: S, steps in which r times m is added, >= 1.
-        step_rate: r >= 0.
-        staircase: whether t/S is rounded down.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
-
-    Example:
-        >>> s = deepspeed_range_test(0.001, step_size=100, step_rate=2.0)
-        >>> print(s(0), s(50), s(100), s(1000))
-        0.001 0.002 0.003 0.021
-
-    When to use it:
-        Through :func:`LRRangeTest`, to reproduce one. :func:`lr_optax.range_test` raises the rate
-        by a factor instead, and reads the result.
-
-    Reference:
-        DeepSpeed 0.19.8, deepspeed.runtime.lr_schedules.LRRangeTest.
-    """
-    whole, position = cycle(step, step_size)
-    risen = as_float(whole)
-    if not staircase:
-        risen = risen + progress(position, step_size)[1]
-    return min_lr + min_lr * step_rate * risen
-
-
-@validated
+@schedule(name="deepspeed.range_test", positional=True)
 def LRRangeTest(
+    step: Array,
     lr_range_test_min_lr: Rate = 1e-3,
     lr_range_test_step_size: Period = 2000,
     lr_range_test_step_rate: NonNegative = 1.0,
     *,
     lr_range_test_staircase: bool = False,
-) -> Schedule:
-    """A rise without an end, to find the largest rate that works: m·(1 + r·t/S).
+) -> ArrayLike:
+    """A rise without an end, to find the largest rate that works: m·(1 + r·t/S), in stairs or not.
+
+    :func:`lr_optax.range_test` raises the rate by a factor instead, and reads the result.
 
     Args:
         lr_range_test_min_lr: m, the rate at step 0, >= 0.
         lr_range_test_step_size: S, steps, >= 1.
         lr_range_test_step_rate: r, how many times m is added in S steps, >= 0.
-        lr_range_test_staircase: whether t/S is rounded down.
-
-    Returns:
-        A :func:`deepspeed_range_test`.
 
     Example:
         >>> s = LRRangeTest(0.001, 100, lr_range_test_staircase=True)
         >>> print(s(0), s(99), s(100), s(200))
         0.001 0.001 0.002 0.003
-
-    Reference:
-        DeepSpeed 0.19.8, deepspeed.runtime.lr_schedules.LRRangeTest.
     """
-    return deepspeed_range_test(
-        lr_range_test_min_lr,
-        step_size=lr_range_test_step_size,
-        step_rate=lr_range_test_step_rate,
-        staircase=lr_range_test_staircase,
-    )
+    index, position = cycle(step, lr_range_test_step_size)
+    risen = as_float(index)
+    if not lr_range_test_staircase:
+        risen = risen + progress(position, lr_range_test_step_size).gone
+    return lr_range_test_min_lr + lr_range_test_min_lr * lr_range_test_step_rate * risen
 
 
-@schedule(name="deepspeed.one_cycle")
-def deepspeed_one_cycle(
+@schedule(name="deepspeed.one_cycle", positional=True)
+def OneCycle(
     step: Array,
-    edge_value: Rate,
-    *,
-    mid_value: Rate,
-    first_step_size: Period = 2000,
-    second_step_size: Steps | None = None,
-    first_stair_count: Count = 0,
-    second_stair_count: Count | None = None,
+    cycle_min_lr: Rate,
+    cycle_max_lr: Rate,
+    decay_lr_rate: NonNegative = 0.0,
+    cycle_first_step_size: Period = 2000,
+    cycle_second_step_size: Steps | None = None,
+    cycle_first_stair_count: Count = 0,
+    cycle_second_stair_count: Count | None = None,
     decay_step_size: Steps = 0,
-    decay_rate: NonNegative = 0.0,
 ) -> ArrayLike:
-    """One triangle, in stairs or not, then a decay with the inverse of time.
+    """One triangle of the rate, in stairs or not, then a decay with the inverse of time.
 
-    Over F steps to ``mid_value``, over S steps back, then e/(1 + r·(t − F − S)/D). A side with n
-    stairs has the heights 0, 1/n, ..., 1, each held until the next one is reached.
+    Over F steps to the highest rate, over S steps back, then m/(1 + r·(t − F − S)/D). A side with
+    n stairs has the heights 0, 1/n, ..., 1, each held until the next one is reached.
 
     Args:
-        edge_value: e, the value at both ends of the triangle, >= 0.
-        mid_value: the value between them, >= 0.
-        first_step_size: F, >= 1.
-        second_step_size: S, >= 0; None for F.
-        first_stair_count: stairs of the first side, >= 0; 0 for a straight line.
-        second_stair_count: stairs of the second side; None for as many as of the first.
-        decay_step_size: D, >= 0; at 0 there is no decay.
-        decay_rate: r >= 0.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
+        cycle_min_lr: m, the rate at both ends of the triangle, >= 0.
+        cycle_first_step_size: F, steps up, >= 1.
+        cycle_second_step_size: S, steps down, >= 0; None for F.
+        cycle_first_stair_count: stairs of the rise, >= 0; 0 for a straight line.
+        cycle_second_stair_count: stairs of the fall; None for as many as up.
+        decay_step_size: D, >= 0; at 0 the rate does not fall afterwards.
 
     Example:
-        >>> s = deepspeed_one_cycle(0.01, mid_value=0.1, first_step_size=6, first_stair_count=3)
-        >>> print(s(0), s(1), s(2), s(6), s(7), s(12))
-        0.01 0.01 0.04 0.1 0.07 0.01
-
-    When to use it:
-        To reproduce a run with DeepSpeed's OneCycle, and for the momentum beside its rate, which is
-        ``deepspeed_one_cycle(0.9, mid_value=0.8, ...)`` with the same sides.
-        :func:`lr_optax.one_cycle` is the schedule of the paper.
-
-    Reference:
-        DeepSpeed 0.19.8, deepspeed.runtime.lr_schedules.OneCycle; L. N. Smith, "A Disciplined
-        Approach to Neural Network Hyper-Parameters: Part 1", 2018, arXiv:1803.09820.
+        >>> s = OneCycle(0.01, 0.1, 1.0, cycle_first_step_size=10, decay_step_size=10)
+        >>> print(s(0), s(10), s(20), s(30), s(50))
+        0.01 0.1 0.01 0.005 0.0025
     """
-    second = first_step_size if second_step_size is None else second_step_size
-    stairs = first_stair_count if second_stair_count is None else second_stair_count
-    end = later(first_step_size, second)
-    rising = _stairs(step, first_step_size, first_stair_count)
-    falling = _stairs(jnp.maximum(until(step, end), 0), second, stairs)
-    height = jnp.where(until(step, first_step_size) >= 0, rising, falling)
-    height = jnp.where(until(step, end) > 0, height, 0)
+    first, second = cycle_first_step_size, cycle_second_step_size
+    stairs, falling_stairs = cycle_first_stair_count, cycle_second_stair_count
+    second = first if second is None else second
+    end = later(first, second)
+    rising = _stairs(step, first, stairs)
+    back = jnp.maximum(until(step, end), 0)
+    falling = _stairs(back, second, stairs if falling_stairs is None else falling_stairs)
+    height = jnp.where(until(step, first) >= 0, rising, falling)
+    height = jnp.where(back > 0, height, 0)
     size = as_float(decay_step_size)
-    decays = size > 0
-    after = as_float(since(step, end)) / jnp.where(decays, size, 1)
-    decay = jnp.where(decays, 1 + decay_rate * after, 1)
-    return blend(Progress(height, 1 - height), mid_value, edge_value) / decay
+    after = as_float(since(step, end)) / jnp.where(size > 0, size, 1)
+    decay = jnp.where(size > 0, 1 + decay_lr_rate * after, 1)
+    return blend(Progress(height, 1 - height), cycle_max_lr, cycle_min_lr) / decay
 
 
 def _stairs(step: Array, size: Any, count: Any) -> Array:
@@ -200,52 +143,6 @@ def _stairs(step: Array, size: Any, count: Any) -> Array:
 
 
 @validated
-def OneCycle(
-    cycle_min_lr: Rate,
-    cycle_max_lr: Rate,
-    decay_lr_rate: NonNegative = 0.0,
-    cycle_first_step_size: Period = 2000,
-    cycle_second_step_size: Steps | None = None,
-    cycle_first_stair_count: Count = 0,
-    cycle_second_stair_count: Count | None = None,
-    decay_step_size: Steps = 0,
-) -> Schedule:
-    """One triangle of the rate, in stairs or not, then a decay with the inverse of time.
-
-    Args:
-        cycle_min_lr: the rate at both ends of the triangle, >= 0.
-        cycle_max_lr: the rate between them, >= 0.
-        decay_lr_rate: r, how fast the rate falls afterwards, m/(1 + r·t/D), >= 0.
-        cycle_first_step_size: steps up, >= 1.
-        cycle_second_step_size: steps down, >= 0; None for as many as up.
-        cycle_first_stair_count: stairs of the rise, >= 0; 0 for a straight line.
-        cycle_second_stair_count: stairs of the fall; None for as many as up.
-        decay_step_size: D, >= 0; at 0 the rate does not fall afterwards.
-
-    Returns:
-        A :func:`deepspeed_one_cycle`.
-
-    Example:
-        >>> s = OneCycle(0.01, 0.1, 1.0, cycle_first_step_size=10, decay_step_size=10)
-        >>> print(s(0), s(10), s(20), s(30), s(50))
-        0.01 0.1 0.01 0.005 0.0025
-
-    Reference:
-        DeepSpeed 0.19.8, deepspeed.runtime.lr_schedules.OneCycle.
-    """
-    return deepspeed_one_cycle(
-        cycle_min_lr,
-        mid_value=cycle_max_lr,
-        first_step_size=cycle_first_step_size,
-        second_step_size=cycle_second_step_size,
-        first_stair_count=cycle_first_stair_count,
-        second_stair_count=cycle_second_stair_count,
-        decay_step_size=decay_step_size,
-        decay_rate=decay_lr_rate,
-    )
-
-
-@validated
 def WarmupLR(
     base_lr: Rate,
     warmup_min_lr: Rate = 0.0,
@@ -261,19 +158,11 @@ def WarmupLR(
         base_lr: the last rate, >= 0, if ``warmup_max_lr`` is None.
         warmup_min_lr: the rate of the first two updates, >= 0.
         warmup_max_lr: the last rate, >= 0; None for ``base_lr``.
-        warmup_num_steps: w, steps, >= 1; 1 counts as 2.
-        warmup_type: "log" or "linear".
-
-    Returns:
-        A :func:`lr_optax.warmup` a step late.
 
     Example:
         >>> s = WarmupLR(0.1, warmup_num_steps=100)
         >>> print(s(0), s(1), s(10), s(100), s(1000))
         0.0 0.0 0.05 0.1 0.1
-
-    Reference:
-        DeepSpeed 0.19.8, deepspeed.runtime.lr_schedules.WarmupLR.
     """
     last = base_lr if warmup_max_lr is None else warmup_max_lr
     return shift(_rise(constant(last), warmup_min_lr, warmup_num_steps, warmup_type), steps=1)
@@ -291,21 +180,11 @@ def WarmupDecayLR(
 
     Args:
         total_num_steps: T, steps of the whole, >= 1; the rate is lowest from T + 1 on.
-        warmup_min_lr: the lowest rate, >= 0.
-        warmup_max_lr: the highest rate, >= 0.
-        warmup_num_steps: w, steps, >= 1; 1 counts as 2.
-        warmup_type: "log" or "linear".
-
-    Returns:
-        A :func:`lr_optax.warmup` of a :func:`lr_optax.linear`, a step late.
 
     Example:
         >>> s = WarmupDecayLR(100, warmup_max_lr=0.1, warmup_num_steps=20, warmup_type="linear")
         >>> print(s(0), s(11), s(21), s(61), s(101))
         0.0 0.05 0.1 0.05 0.0
-
-    Reference:
-        DeepSpeed 0.19.8, deepspeed.runtime.lr_schedules.WarmupDecayLR.
     """
     fall = linear(
         warmup_max_lr,
@@ -330,20 +209,12 @@ def WarmupCosineLR(
         base_lr: b, the rate at the end of the rise, >= 0. With "linear" no step has it.
         total_num_steps: T, steps of the whole, >= 1; the rate is lowest from T on.
         warmup_min_ratio: where the rise begins, over b, in [0, 1]; the first update has rate 0.
-        warmup_num_steps: w, steps, >= 1; 1 counts as 2.
         cos_min_ratio: the last rate over b, in [0, 1].
-        warmup_type: "log" or "linear".
-
-    Returns:
-        A composition of :func:`lr_optax.warmup` and :func:`lr_optax.cosine_decay`.
 
     Example:
         >>> s = WarmupCosineLR(0.1, 100, warmup_num_steps=20, cos_min_ratio=0.0)
         >>> print(s(0), s(1), s(20), s(60), s(100))
         0.0 0.0 0.1 0.05 0.0
-
-    Reference:
-        DeepSpeed 0.19.8, deepspeed.runtime.lr_schedules.WarmupCosineLR.
     """
     steps = at_least(warmup_num_steps, 2)
     fall = cosine_decay(

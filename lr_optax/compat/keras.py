@@ -1,7 +1,8 @@
 """The schedules of ``keras.optimizers.schedules``, with the values of Keras 3.15.
 
-The calls are the same but for ``name``; what is a boolean there must be given by name here. The
-callback ``ReduceLROnPlateau`` is a transform behind the optimizer, and takes its rate first.
+Names, arguments and defaults are Keras's but for ``name``; what is a boolean there must be given by
+name here. The callback ``ReduceLROnPlateau`` is a transform behind the optimizer, and takes its
+rate first.
 :func:`deserialize` reads what Keras's ``serialize`` wrote.
 
 Deliberate differences:
@@ -13,6 +14,9 @@ Deliberate differences:
   beginning the third.
 * ``CosineDecayRestarts`` takes ``t_mul`` >= 1 and ``m_mul`` > 0.
 * Lengths are whole steps.
+
+In formulas b is ``initial_learning_rate``, >= 0, the rate at step 0, and T are ``decay_steps``,
+>= 1.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,11 +37,12 @@ from lr_optax._core.hyperparameters import (
     Rates,
     Shrinking,
     Steps,
+    one_fewer,
     show,
     validated,
 )
 from lr_optax._core.schedule import Schedule
-from lr_optax.compat._shared import one_fewer
+from lr_optax.compat._shared import keeping
 from lr_optax.feedback._plateau import reduce_on_plateau
 from lr_optax.feedback._transform import whole
 from lr_optax.schedules.combine import add
@@ -61,24 +66,12 @@ def ExponentialDecay(
     *,
     staircase: bool = False,
 ) -> Schedule:
-    """A factor over every so many steps: η(t) = b·r^(t/T).
-
-    Args:
-        initial_learning_rate: b, the rate at step 0, >= 0.
-        decay_steps: T, steps, >= 1.
-        decay_rate: r, the factor over T steps, > 0.
-        staircase: whether t/T is rounded down.
-
-    Returns:
-        A :func:`lr_optax.exponential_decay`.
+    """A factor over every so many steps: η(t) = b·r^(t/T), with t/T rounded down if ``staircase``.
 
     Example:
         >>> s = ExponentialDecay(0.1, decay_steps=1000, decay_rate=0.96, staircase=True)
         >>> print(s(0), s(999), s(1000))
         0.1 0.1 0.096
-
-    Reference:
-        Keras 3.15, keras.optimizers.schedules.ExponentialDecay.
     """
     return exponential_decay(
         initial_learning_rate, decay_rate=decay_rate, decay_steps=decay_steps, staircase=staircase
@@ -93,24 +86,12 @@ def InverseTimeDecay(
     *,
     staircase: bool = False,
 ) -> Schedule:
-    """The inverse of time: η(t) = b/(1 + r·t/T).
-
-    Args:
-        initial_learning_rate: b, the rate at step 0, >= 0.
-        decay_steps: T, steps, >= 1.
-        decay_rate: r, >= 0.
-        staircase: whether t/T is rounded down.
-
-    Returns:
-        A :func:`lr_optax.inverse_time_decay`.
+    """The inverse of time: η(t) = b/(1 + r·t/T), rounded down alike.
 
     Example:
         >>> s = InverseTimeDecay(0.1, decay_steps=10, decay_rate=1.0)
         >>> print(s(0), s(10), s(30))
         0.1 0.05 0.025
-
-    Reference:
-        Keras 3.15, keras.optimizers.schedules.InverseTimeDecay.
     """
     return inverse_time_decay(
         initial_learning_rate, decay_rate=decay_rate, decay_steps=decay_steps, staircase=staircase
@@ -118,32 +99,19 @@ def InverseTimeDecay(
 
 
 @validated
+@keeping(one_fewer("boundaries", "values"))
 def PiecewiseConstantDecay(boundaries: Boundaries, values: Rates) -> Schedule:
     """Chosen rates between chosen steps, where a boundary still has the old rate.
 
     η(t) = v_0 for t <= b_0, v_i for b_{i−1} < t <= b_i, and the last one after the last.
 
-    Args:
-        boundaries: b_0, b_1, ..., ascending steps, one fewer than rates.
-        values: v_0, v_1, ..., rates >= 0.
-
-    Returns:
-        A :func:`lr_optax.piecewise_constant`, whose boundaries lie one step later.
-
-    Raises:
-        ValueError: the numbers do not match.
-
     Example:
         >>> s = PiecewiseConstantDecay([3, 6], [1.0, 0.1, 0.01])
         >>> print(s(0), s(3), s(4), s(6), s(7))
         1.0 1.0 0.1 0.1 0.01
-
-    Reference:
-        Keras 3.15, keras.optimizers.schedules.PiecewiseConstantDecay.
     """
     after: Any = boundaries
     after = tuple(b + 1 for b in after) if isinstance(after, tuple) else after + 1
-    one_fewer("PiecewiseConstantDecay", boundaries=boundaries, values=values)
     return piecewise_constant(values, boundaries=after)
 
 
@@ -159,23 +127,14 @@ def PolynomialDecay(
     """A power of what is left: η(t) = e + (b − e)·(1 − t/T)^p, with t at most T.
 
     Args:
-        initial_learning_rate: b, the rate at step 0, >= 0.
-        decay_steps: T, steps, >= 1.
         end_learning_rate: e, the rate at step T, >= 0.
-        power: p > 0.
         cycle: whether T grows to the next of its multiples when it is passed, so that the rate
             jumps up, less high each time, and falls again.
-
-    Returns:
-        A :func:`lr_optax.polynomial`, or a :func:`lr_optax.polynomial_cycles`.
 
     Example:
         >>> s = PolynomialDecay(1.0, decay_steps=4, end_learning_rate=0.1, cycle=True)
         >>> print(s(0), s(4), s(5), s(8))
         1.0 0.1 0.4375 0.1
-
-    Reference:
-        Keras 3.15, keras.optimizers.schedules.PolynomialDecay.
     """
     if cycle:
         return polynomial_cycles(
@@ -206,16 +165,10 @@ def CosineDecay(
         warmup_target: b, the rate at the end of the warm-up; None for no warm-up.
         warmup_steps: steps of the warm-up, >= 0; without a target they do not count.
 
-    Returns:
-        A :func:`lr_optax.cosine_decay`, or a :func:`lr_optax.warmup` of one.
-
     Example:
         >>> s = CosineDecay(0.0, decay_steps=6, alpha=0.1, warmup_target=1.0, warmup_steps=2)
         >>> print(s(0), s(1), s(2), s(5), s(8))
         0.0 0.5 1.0 0.55 0.1
-
-    Reference:
-        Keras 3.15, keras.optimizers.schedules.CosineDecay.
     """
     base: Any = initial_learning_rate if warmup_target is None else warmup_target
     decay = cosine_decay(base, decay_steps=decay_steps, end_value=alpha * base)
@@ -235,22 +188,15 @@ def CosineDecayRestarts(
     """Half a cosine down, then a jump back up: η = b·(α + (1 − α)·m^i·½(1 + cos πx)) in cycle i.
 
     Args:
-        initial_learning_rate: b, the rate at step 0, >= 0.
         first_decay_steps: T, steps of the first cycle, >= 1.
-        t_mul: each cycle's length over the last one's, >= 1.
+        t_mul: ratio of each cycle's length to the previous one's, >= 1.
         m_mul: m, each cycle's height above the floor over the last one's, > 0.
         alpha: α, the floor over b, in [0, 1]; the same in all cycles.
-
-    Returns:
-        A :func:`lr_optax.cosine_annealing`, on top of a constant if there is a floor.
 
     Example:
         >>> s = CosineDecayRestarts(1.0, first_decay_steps=2, m_mul=0.5, alpha=0.1)
         >>> print(s(0), s(1), s(2), s(4), s(6))
         1.0 0.55 0.55 0.325 0.325
-
-    Reference:
-        Keras 3.15, keras.optimizers.schedules.CosineDecayRestarts.
     """
     base: Any = initial_learning_rate
     waves = cosine_annealing(
@@ -294,16 +240,10 @@ def ReduceLROnPlateau(
     Args:
         base_lr: the optimizer's rate, > 0; ``min_lr`` is relative to it here.
         monitor: the metric's name, which tells ``mode="auto"`` whether it should fall.
-        factor: what the rate is multiplied by, between 0 and 1.
         patience: after how many bad checks in a row the rate is cut, >= 0.
         mode: whether the metric should fall, "min", or rise, "max"; "auto" asks its name, which is
             one of Keras's own or ends like one.
-        min_delta: the smallest improvement that counts, >= 0.
         cooldown: how many checks after a cut, the last one excluded, are never bad, >= 0.
-        min_lr: the smallest rate, >= 0.
-
-    Returns:
-        A :func:`lr_optax.reduce_on_plateau`.
 
     Raises:
         ValueError: the metric's name does not tell.
@@ -315,9 +255,6 @@ def ReduceLROnPlateau(
         ...     _, state = tx.update(None, state, value=loss)
         >>> print(0.1 * state.scale)
         0.05
-
-    Reference:
-        Keras 3.15, keras.callbacks.ReduceLROnPlateau.
     """
     tx = reduce_on_plateau(
         factor,
@@ -378,9 +315,6 @@ def deserialize(config: Mapping[str, Any]) -> Schedule:
         >>> deserialize({"class_name": "CosineDecay",
         ...              "config": {"initial_learning_rate": 0.1, "decay_steps": 100}})
         cosine_decay(0.1, decay_steps=100)
-
-    Reference:
-        Keras 3.15, keras.optimizers.schedules.deserialize.
     """
     name, inside = (
         (config.get("class_name"), config.get("config")) if isinstance(config, Mapping) else (0, 0)

@@ -3,10 +3,13 @@
 Moving over is one changed import: ``from lr_optax.compat.optax import cosine_decay_schedule``.
 Names, arguments and defaults are Optax's; what comes back is this library's own schedule of that
 shape, which can be printed, compared, swept and traced. Values below zero are allowed, as there.
+In formulas I and E are ``init_value`` and ``end_value``, any finite numbers, B and T the steps
+``transition_begin`` and ``transition_steps``; up to step B the value is I.
 
 Where Optax has a value for what cannot be meant, that value is followed with a warning: a
-transition of no steps never moves, a ``decay_rate`` of 0 keeps the rate, an ``end_value`` on the
-wrong side is the rate from the start, a ``peak_value`` of 0 is never left.
+transition of no steps never moves, a beginning before step 0 is one there, a ``decay_rate`` of 0
+keeps the rate, an ``end_value`` on the wrong side is the rate from the start, a ``peak_value`` of 0
+is never left.
 
 Deliberate differences:
 
@@ -46,11 +49,13 @@ from lr_optax._core.hyperparameters import (
     Steps,
     exceeds,
     is_known,
+    must_not_exceed,
+    one_fewer,
     validated,
 )
 from lr_optax._core.schedule import Schedule
-from lr_optax.compat._shared import one_fewer, ordered, speaking_for, warn
-from lr_optax.schedules import decays as anytime
+from lr_optax.compat._shared import keeping, speaking_for, warn
+from lr_optax.schedules import decays
 from lr_optax.schedules.combine import Inners, add, clip, join, scale, shift
 from lr_optax.schedules.decays import constant, cosine_decay, linear, polynomial
 from lr_optax.schedules.tables import interpolate, piecewise_constant
@@ -61,18 +66,9 @@ from lr_optax.schedules.warmups import warmup_cosine_decay
 def constant_schedule(value: Real) -> Schedule:
     """The same value at every step.
 
-    Args:
-        value: any finite number.
-
-    Returns:
-        A :func:`lr_optax.constant`.
-
     Example:
         >>> print(constant_schedule(5)(100))
         5.0
-
-    Reference:
-        Optax 0.2.8, optax.constant_schedule.
     """
     return _signed(constant, value)
 
@@ -83,22 +79,10 @@ def linear_schedule(
 ) -> Schedule:
     """A straight line from one value to another: I + (E − I)·(t − B)/T, level before and after.
 
-    Args:
-        init_value: I, the value up to step B.
-        end_value: E, the value from step B + T on.
-        transition_steps: T, steps, >= 1. At 0 or below the value stays I, with a warning.
-        transition_begin: B, steps, >= 0. Below 0 it counts as 0, with a warning.
-
-    Returns:
-        A :func:`lr_optax.linear`, in a :func:`lr_optax.shift` if it begins late.
-
     Example:
         >>> s = linear_schedule(1.0, 0.0, transition_steps=100, transition_begin=10)
         >>> print(s(0), s(10), s(60), s(110))
         1.0 1.0 0.5 0.0
-
-    Reference:
-        Optax 0.2.8, optax.linear_schedule.
     """
     if _never_moves("linear_schedule", transition_steps):
         return _signed(constant, init_value)
@@ -116,32 +100,16 @@ def polynomial_schedule(
 ) -> Schedule:
     """A power of what is left: E + (I − E)·(1 − (t − B)/T)^p, level before and after.
 
-    Args:
-        init_value: I, the value up to step B.
-        end_value: E, the value from step B + T on.
-        power: p > 0.
-        transition_steps: T, steps, >= 1. At 0 or below the value stays I, with a warning.
-        transition_begin: B, steps, >= 0. Below 0 it counts as 0, with a warning.
-
-    Returns:
-        A :func:`lr_optax.polynomial`, in a :func:`lr_optax.shift` if it begins late.
-
     Example:
         >>> s = polynomial_schedule(1.0, 0.0, power=2, transition_steps=100)
         >>> print(s(0), s(50), s(100))
         1.0 0.25 0.0
-
-    Reference:
-        Optax 0.2.8, optax.polynomial_schedule.
     """
     if _never_moves("polynomial_schedule", transition_steps):
         return _signed(constant, init_value)
+    settings = {"power": power, "transition_steps": transition_steps}
     curve = _signed(
-        lambda init, end: polynomial(
-            init, end_value=end, power=power, transition_steps=transition_steps
-        ),
-        init_value,
-        end_value,
+        lambda init, end: polynomial(init, end_value=end, **settings), init_value, end_value
     )
     return _begun("polynomial_schedule", curve, transition_begin)
 
@@ -158,34 +126,23 @@ def exponential_decay(
     """A factor over every so many steps: I·r^((t − B)/T), the exponent rounded down if wanted.
 
     Args:
-        init_value: I, the value up to step B.
-        transition_steps: T, steps, >= 1. At 0 or below the value stays I, with a warning.
         decay_rate: r > 0. At 0 the value stays I, with a warning.
-        transition_begin: B, steps, >= 0. Below 0 it counts as 0, with a warning.
         staircase: whether the exponent is rounded down.
         end_value: a lower bound if r < 1 and an upper one otherwise; None for none.
-
-    Returns:
-        A :func:`lr_optax.exponential_decay`, in a :func:`lr_optax.shift` if it begins late.
 
     Example:
         >>> s = exponential_decay(1.0, transition_steps=10, decay_rate=0.5, end_value=0.2)
         >>> print(s(0), s(10), s(20), s(30))
         1.0 0.5 0.25 0.2
-
-    Reference:
-        Optax 0.2.8, optax.exponential_decay.
     """
     if _never_moves("exponential_decay", transition_steps):
         return _signed(constant, init_value)
     if is_number(decay_rate) and decay_rate == 0:
-        warn("exponential_decay: a `decay_rate` of 0 keeps the value at `init_value` for ever")
+        warn("exponential_decay: a `decay_rate` of 0 keeps the value at `init_value` forever")
         return _signed(constant, init_value)
+    settings: dict[str, Any] = {"decay_steps": transition_steps, "staircase": staircase}
     decay = _signed(
-        lambda init: anytime.exponential_decay(
-            init, decay_rate=decay_rate, decay_steps=transition_steps, staircase=staircase
-        ),
-        init_value,
+        lambda init: decays.exponential_decay(init, decay_rate=decay_rate, **settings), init_value
     )
     if end_value is not None:
         decay = _bounded(decay, init_value, end_value, decay_rate)
@@ -222,26 +179,18 @@ def cosine_decay_schedule(
     """Half a cosine: I·((1 − α)·(½(1 + cos(πt/T)))^p + α), then α·I.
 
     Args:
-        init_value: I, the value at step 0.
         decay_steps: T, steps, >= 1.
         alpha: α, the last value over the first.
         exponent: p > 0.
-
-    Returns:
-        A :func:`lr_optax.cosine_decay`.
 
     Example:
         >>> s = cosine_decay_schedule(1.0, decay_steps=100, alpha=0.1)
         >>> print(s(0), s(50), s(100), s(150))
         1.0 0.55 0.1 0.1
-
-    Reference:
-        Optax 0.2.8, optax.cosine_decay_schedule.
     """
+    settings = {"decay_steps": decay_steps, "exponent": exponent}
     return _signed(
-        lambda init, end: cosine_decay(
-            init, decay_steps=decay_steps, end_value=end, exponent=exponent
-        ),
+        lambda init, end: cosine_decay(init, end_value=end, **settings),
         init_value,
         init_value * alpha,
     )
@@ -254,19 +203,12 @@ def piecewise_constant_schedule(
     """A factor at chosen steps: I times all factors whose step has come.
 
     Args:
-        init_value: I, the value before the first step.
         boundaries_and_scales: from steps to factors >= 0; None for none.
-
-    Returns:
-        A :func:`lr_optax.piecewise_constant`.
 
     Example:
         >>> s = piecewise_constant_schedule(1.0, {100: 0.1, 200: 0.5})
         >>> print(s(99), s(100), s(200))
         1.0 0.1 0.05
-
-    Reference:
-        Optax 0.2.8, optax.piecewise_constant_schedule.
     """
     boundaries, scales = _table("piecewise_constant_schedule", boundaries_and_scales)
     return _signed(
@@ -285,25 +227,19 @@ def piecewise_interpolate_schedule(
 
     Args:
         interpolate_type: "linear", or "cosine" for half cosines.
-        init_value: I, the value at step 0.
         boundaries_and_scales: from steps to factors >= 0; None for none.
-
-    Returns:
-        A :func:`lr_optax.interpolate`.
 
     Example:
         >>> s = piecewise_interpolate_schedule("linear", 1.0, {4: 0.1, 8: 0.5})
         >>> print(s(0), s(2), s(4), s(6), s(8))
         1.0 0.55 0.1 0.075 0.05
-
-    Reference:
-        Optax 0.2.8, optax.piecewise_interpolate_schedule.
     """
     boundaries, scales = _table("piecewise_interpolate_schedule", boundaries_and_scales)
     return _points(_levels(init_value, scales), (0, *boundaries), interpolate_type)
 
 
 @validated
+@keeping(must_not_exceed("pct_start", "pct_final"))
 def linear_onecycle_schedule(
     transition_steps: Period,
     peak_value: Real,
@@ -315,7 +251,6 @@ def linear_onecycle_schedule(
     """Up, down to the first value again, and far below it, along three straight lines.
 
     Args:
-        transition_steps: T, steps of the whole, >= 1.
         peak_value: P, the value at step ⌊``pct_start``·T⌋.
         pct_start: the share of T spent going up, in [0, 1].
         pct_final: the share of T after which the value is P/``div_factor`` again, in [0, 1], at
@@ -323,22 +258,11 @@ def linear_onecycle_schedule(
         div_factor: the peak over the first value, > 0.
         final_div_factor: the first value over the last, > 0.
 
-    Returns:
-        A :func:`lr_optax.interpolate`.
-
-    Raises:
-        ValueError: ``pct_start`` exceeds ``pct_final``.
-
     Example:
         >>> s = linear_onecycle_schedule(100, 1.0)
         >>> print(s(0), s(30), s(85), s(100))
         0.04 1.0 0.04 4e-06
-
-    Reference:
-        Optax 0.2.8, optax.linear_onecycle_schedule; L. N. Smith, N. Topin, "Super-Convergence",
-        2017, arXiv:1708.07120.
     """
-    ordered("linear_onecycle_schedule", pct_start=pct_start, pct_final=pct_final)
     first = peak_value / div_factor
     ends = (0, *(_part(pct, transition_steps) for pct in (pct_start, pct_final)), transition_steps)
     return _points((first, peak_value, first, first / final_div_factor), ends, "linear")
@@ -355,23 +279,12 @@ def cosine_onecycle_schedule(
     """Half a cosine up, and half a cosine down to far below the first value.
 
     Args:
-        transition_steps: T, steps of the whole, >= 1.
-        peak_value: P, the value at step ⌊``pct_start``·T⌋.
-        pct_start: the share of T spent going up, in [0, 1].
-        div_factor: the peak over the first value, > 0.
-        final_div_factor: the first value over the last, > 0.
-
-    Returns:
-        A :func:`lr_optax.interpolate`.
+        peak_value: as for :func:`linear_onecycle_schedule`, and so all others.
 
     Example:
         >>> s = cosine_onecycle_schedule(100, 1.0)
         >>> print(s(0), s(15), s(30), s(100))
         0.04 0.52 1.0 4e-06
-
-    Reference:
-        Optax 0.2.8, optax.cosine_onecycle_schedule; L. N. Smith, N. Topin, "Super-Convergence",
-        2017, arXiv:1708.07120.
     """
     first = peak_value / div_factor
     ends = (0, _part(pct_start, transition_steps), transition_steps)
@@ -387,23 +300,26 @@ def warmup_constant_schedule(init_value: Real, peak_value: Real, warmup_steps: O
         peak_value: the value from ``warmup_steps`` on.
         warmup_steps: steps, >= 1. At 0 or below the value stays ``init_value``, with a warning.
 
-    Returns:
-        A :func:`lr_optax.linear`.
-
     Example:
         >>> s = warmup_constant_schedule(0.0, 1.0, warmup_steps=10)
         >>> print(s(0), s(5), s(10), s(11))
         0.0 0.5 1.0 1.0
-
-    Reference:
-        Optax 0.2.8, optax.warmup_constant_schedule.
     """
     if _never_moves("warmup_constant_schedule", warmup_steps, "warmup_steps"):
         return _signed(constant, init_value)
     return _line(init_value, peak_value, warmup_steps)
 
 
+def _leaves_a_step(*, warmup_steps, decay_steps, **_: object) -> None:
+    if is_known(warmup_steps, decay_steps) and not exceeds(decay_steps, warmup_steps):
+        raise ValueError(
+            "`decay_steps`, which include the warm-up, must exceed `warmup_steps`, "
+            f"got {decay_steps} and {warmup_steps}"
+        )
+
+
 @validated
+@keeping(_leaves_a_step)
 def warmup_cosine_decay_schedule(
     init_value: Real,
     peak_value: Real,
@@ -422,37 +338,18 @@ def warmup_cosine_decay_schedule(
         end_value: the value from ``decay_steps`` on.
         exponent: the power of the cosine, > 0.
 
-    Returns:
-        A :func:`lr_optax.warmup_cosine_decay`.
-
-    Raises:
-        ValueError: the line leaves no step to the
-            cosine.
-
     Example:
         >>> s = warmup_cosine_decay_schedule(0.0, 1.0, warmup_steps=10, decay_steps=110)
         >>> print(s(0), s(10), s(60), s(110))
         0.0 1.0 0.5 0.0
-
-    Reference:
-        Optax 0.2.8, optax.warmup_cosine_decay_schedule.
     """
-    if is_known(warmup_steps, decay_steps) and not exceeds(decay_steps, warmup_steps):
-        raise ValueError(
-            "warmup_cosine_decay_schedule: `decay_steps`, which include the warm-up, must exceed "
-            f"`warmup_steps`, got {decay_steps} and {warmup_steps}"
-        )
     if is_number(peak_value) and peak_value == 0 and is_number(end_value) and end_value != 0:
         warn("warmup_cosine_decay_schedule: a `peak_value` of 0 is never left for `end_value`")
         end_value = 0.0
+    settings = {"warmup_steps": warmup_steps, "total_steps": decay_steps, "exponent": exponent}
     return _signed(
         lambda init, peak, end: warmup_cosine_decay(
-            peak,
-            warmup_steps=warmup_steps,
-            total_steps=decay_steps,
-            init_value=init,
-            end_value=end,
-            exponent=exponent,
+            peak, init_value=init, end_value=end, **settings
         ),
         init_value,
         peak_value,
@@ -479,21 +376,14 @@ def warmup_exponential_decay_schedule(
         warmup_steps: steps of the line, >= 0.
         transition_steps: steps over which the factor is applied, >= 1.
         decay_rate: the factor, > 0.
-        transition_begin: how long the peak is held, steps, >= 0.
         staircase: whether the exponent is rounded down.
         end_value: a lower bound if the factor is below 1 and an upper one otherwise; None for
             none.
-
-    Returns:
-        A :func:`lr_optax.join`.
 
     Example:
         >>> s = warmup_exponential_decay_schedule(0.0, 1.0, 10, 20, decay_rate=0.5)
         >>> print(s(0), s(5), s(10), s(30))
         0.0 0.5 1.0 0.5
-
-    Reference:
-        Optax 0.2.8, optax.warmup_exponential_decay_schedule.
     """
     decay = exponential_decay(
         peak_value, transition_steps, decay_rate, transition_begin, staircase, end_value
@@ -509,21 +399,11 @@ def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
     Args:
         cosine_kwargs: the arguments of each, at least one; its ``decay_steps`` is its length.
 
-    Returns:
-        A :func:`lr_optax.join`. The last value is held.
-
-    Raises:
-        ValueError: there is none.
-
     Example:
         >>> cycle = {"init_value": 0.0, "peak_value": 1.0, "warmup_steps": 5, "decay_steps": 25}
         >>> s = sgdr_schedule([cycle, {**cycle, "peak_value": 0.5}])
         >>> print(s(0), s(5), s(25), s(30), s(50))
         0.0 1.0 0.0 0.5 0.0
-
-    Reference:
-        Optax 0.2.8, optax.sgdr_schedule; I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient
-        Descent with Warm Restarts", 2016, arXiv:1608.03983.
     """
     cycles = list(cosine_kwargs) if isinstance(cosine_kwargs, Iterable) else []
     if not (cycles and all(isinstance(arguments, Mapping) for arguments in cycles)):
@@ -538,6 +418,7 @@ def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
 
 
 @validated
+@keeping(one_fewer("boundaries", "schedules"))
 def join_schedules(schedules: Inners, boundaries: Boundaries) -> Schedule:
     """One schedule after another, each on a clock of its own that begins at its boundary.
 
@@ -545,21 +426,11 @@ def join_schedules(schedules: Inners, boundaries: Boundaries) -> Schedule:
         schedules: schedules or other functions of the step, at least one.
         boundaries: the steps at which the next one takes over, ascending, one fewer.
 
-    Returns:
-        A :func:`lr_optax.join`.
-
-    Raises:
-        ValueError: the numbers do not match.
-
     Example:
         >>> s = join_schedules([linear_schedule(0.0, 1.0, 10), constant_schedule(0.5)], [10])
         >>> print(s(5), s(9), s(10))
         0.5 0.9 0.5
-
-    Reference:
-        Optax 0.2.8, optax.join_schedules.
     """
-    one_fewer("join_schedules", boundaries=boundaries, schedules=schedules)
     return join(schedules, boundaries=boundaries)
 
 
@@ -582,10 +453,10 @@ def _line(init_value: Any, end_value: Any, steps: Any) -> Schedule:
 
 
 def _never_moves(function: str, steps: Any, name: str = "transition_steps") -> bool:
-    """Whether a transition has no steps, for which Optax keeps the first value for ever."""
+    """Whether a transition has no steps, for which Optax keeps the first value forever."""
     never = is_number(steps) and steps <= 0
     if never:
-        warn(f"{function}: with `{name}` = {steps} the value stays at `init_value` for ever")
+        warn(f"{function}: with `{name}` = {steps} the value stays at `init_value` forever")
     return never
 
 

@@ -1,13 +1,20 @@
 """The schedulers of ``timm.scheduler``, with the values of timm 1.0.31.
 
-``CosineLRScheduler(optimizer, t_initial=300)`` becomes ``CosineLRScheduler(0.1, t_initial=300)``:
-``base_lr`` stands where the optimizer stood. A step is whatever ``t`` counts there: with Optax,
-which counts updates, give lengths in updates, or let :func:`create_scheduler_v2` do so with
-``step_on_epochs=False``. With ``warmup_prefix=False``, the default of the cyclic ones, the
-schedule's clock runs during the warm-up, and the rate jumps at the hand-off.
+Names, arguments and defaults are timm's: ``CosineLRScheduler(optimizer, t_initial=300)`` becomes
+``CosineLRScheduler(0.1, t_initial=300)``, with the base rate where the optimizer stood. A step is
+whatever ``t`` counts there: with Optax, which counts updates, give lengths in updates, or let
+:func:`create_scheduler_v2` do so with ``step_on_epochs=False``. Lengths may be fractions.
 
-Milestones act one step early, at m − 1, as in timm, where that is intended
-(:func:`lr_optax.multistep_decay` acts at m).
+Common to all, where b is ``base_lr``, >= 0:
+
+* ``warmup_t`` steps lead in a straight line from ``warmup_lr_init`` to ``base_lr``. Then the
+  schedule begins, or with ``warmup_prefix=False``, the default of the cyclic ones, goes on: its
+  clock runs during the warm-up, and the rate jumps at the hand-off.
+* A cyclic schedule has ``cycle_limit`` cycles, then η_min = ``lr_min``. The first takes
+  ``t_initial`` steps from b down to η_min; each is ``cycle_mul`` >= 1 times as long as the previous
+  one and has d = ``cycle_decay`` > 0 times its peak. k = ``k_decay`` above 1 delays its fall.
+* Milestones act one step early, at m − 1, as is intended in timm
+  (:func:`lr_optax.multistep_decay` acts at m).
 
 Deliberate differences:
 
@@ -20,8 +27,8 @@ Deliberate differences:
   it makes its first epoch or update with ``base_lr``, or ``warmup_lr_init`` if there is a warm-up.
   Without a warm-up these two differ for ``TanhLRScheduler``, by a factor of about
   1 − 1/(1 + e^−2lb), for a milestone at 0 or 1, with ``cycle_limit=0``, and below ``lr_min``.
-* Where a drop or a cycle falls upon a step by the digits of two fractions, as with ``warmup_t=0.6``
-  in front of ``decay_t=2.4``, it begins there as in exact arithmetic; in timm the rounded
+* Where a drop or a cycle falls on a step by the digits of two fractions, as with ``warmup_t=0.6``
+  in front of ``decay_t=2.4``, it begins there as in decimal arithmetic; in timm the rounded
   difference of the two decides. Alone, a fraction has timm's steps, every one.
 * ``PlateauLRScheduler`` takes a whole warm-up; in timm the rate of one that ends between two checks
   never reaches ``base_lr``.
@@ -30,7 +37,7 @@ Deliberate differences:
 import math
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import jax.numpy as jnp
 import numpy as np
@@ -39,10 +46,18 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from lr_optax._core import shapes
-from lr_optax._core.clock import Progress, as_float, at_least, blend, is_number, turns, until
+from lr_optax._core.clock import (
+    Progress,
+    as_float,
+    as_step,
+    at_least,
+    blend,
+    cycle_position,
+    is_number,
+    until,
+)
 from lr_optax._core.hyperparameters import (
     Count,
-    Fraction,
     Growth,
     Interval,
     Moments,
@@ -53,130 +68,96 @@ from lr_optax._core.hyperparameters import (
     Shrinking,
     Span,
     exceeds,
+    must_not_exceed,
     validated,
 )
 from lr_optax._core.powers import geometric
 from lr_optax._core.schedule import Schedule, schedule
-from lr_optax.compat._shared import (
-    hand_off,
-    leg,
-    lengths,
-    portions,
-    running,
-    speaking_for,
-    warmed_up,
-)
+from lr_optax.compat._shared import behind_warmup, time_progress
 from lr_optax.compat.torch import ReduceLROnPlateau
 from lr_optax.feedback._transform import real, whole
-from lr_optax.schedules.combine import StepFunction, join
+from lr_optax.schedules.combine import StepFunction
 from lr_optax.schedules.cycles import growing_cycles
-from lr_optax.schedules.decays import constant, multistep_decay, step_decay
-from lr_optax.schedules.warmups import warmup
+from lr_optax.schedules.decays import constant, multistep_decay
 
 
-@schedule(name="timm.cosine")
-def timm_cosine(
+@schedule(name="timm.cosine", positional=True)
+def CosineLRScheduler(
     step: Array,
     base_lr: Rate,
-    *,
     t_initial: Interval,
     lr_min: Rate = 0.0,
     cycle_mul: Growth = 1.0,
     cycle_decay: Positive = 1.0,
     cycle_limit: Count = 1,
+    warmup_t: Span = 0,
+    warmup_lr_init: Rate = 0.0,
+    *,
+    warmup_prefix: bool = False,
     k_decay: Positive = 1.0,
-    ahead: Fraction = 0.0,
 ) -> ArrayLike:
-    """Cycles of half a cosine: η_min + ½(b·d^i − η_min)(1 + cos πx^k), then η_min.
+    """Cycles of half a cosine: η_min + ½(b·d^i − η_min)(1 + cos πx^k).
 
     Args:
-        base_lr: b, the peak of the first cycle, >= 0.
-        t_initial: steps of the first cycle, > 0; may be a fraction.
         lr_min: η_min, where every cycle ends, >= 0.
-        cycle_mul: each cycle's length over the last one's, >= 1.
-        cycle_decay: d > 0, each cycle's peak over the last one's.
-        cycle_limit: how many cycles, >= 0.
-        k_decay: k > 0; above 1 a cycle falls later.
-        ahead: how far into the first cycle step 0 is, in [0, 1] steps: what a warm-up that ends
-            between two steps leaves.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
 
     Example:
-        >>> s = timm_cosine(0.1, t_initial=10, cycle_decay=0.5, cycle_limit=2)
-        >>> print(s(0), s(5), s(10), s(15), s(20))
-        0.1 0.05 0.05 0.025 0.0
-
-    When to use it:
-        Through :func:`CosineLRScheduler`, to reproduce a run.
-
-    Reference:
-        timm 1.0.31, timm.scheduler.CosineLRScheduler.
+        >>> s = CosineLRScheduler(0.1, t_initial=10, warmup_t=4, warmup_prefix=True)
+        >>> print(s(0), s(2), s(4), s(9), s(14))
+        0.0 0.05 0.1 0.05 0.0
     """
 
-    def falling(x: Progress) -> Progress:
-        return shapes.cosine(shapes.delayed(x, k_decay))
+    def cycles(clock: Array, ahead: float) -> ArrayLike:
+        index, x = growing_cycles(clock, t_initial, cycle_mul, ahead)
+        falling = shapes.cosine(shapes.delayed(x, k_decay))
+        return _limited(falling, index, base_lr, lr_min, cycle_decay, cycle_limit)
 
-    index, weights = growing_cycles(step, t_initial, cycle_mul, ahead)
-    return _limited(falling(weights), index, base_lr, lr_min, cycle_decay, cycle_limit)
+    rise = warmup_lr_init, base_lr
+    return behind_warmup(step, cycles, rise, warmup_t, from_start=not warmup_prefix)
 
 
-@schedule(name="timm.poly")
-def timm_poly(
+@schedule(name="timm.poly", positional=True)
+def PolyLRScheduler(
     step: Array,
     base_lr: Rate,
-    *,
     t_initial: Interval,
     power: Positive = 0.5,
     lr_min: Rate = 0.0,
     cycle_mul: Growth = 1.0,
     cycle_decay: Positive = 1.0,
     cycle_limit: Count = 1,
+    warmup_t: Span = 0,
+    warmup_lr_init: Rate = 0.0,
+    *,
+    warmup_prefix: bool = False,
     k_decay: Positive = 1.0,
-    ahead: Fraction = 0.0,
 ) -> ArrayLike:
-    """Cycles of a power of what is left: η_min + (b·d^i − η_min)(1 − x^k)^p, then η_min.
-
-    Args:
-        base_lr: b, the peak of the first cycle, >= 0.
-        t_initial: steps of the first cycle, > 0; may be a fraction.
-        power: p > 0.
-        lr_min: η_min, where every cycle ends, >= 0.
-        cycle_mul: each cycle's length over the last one's, >= 1.
-        cycle_decay: d > 0, each cycle's peak over the last one's.
-        cycle_limit: how many cycles, >= 0.
-        k_decay: k > 0; above 1 a cycle falls later.
-        ahead: how far into the first cycle step 0 is, in [0, 1] steps: what a warm-up that ends
-            between two steps leaves.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
+    """Cycles of a power of what is left: η_min + (b·d^i − η_min)(1 − x^k)^p.
 
     Example:
-        >>> s = timm_poly(0.1, t_initial=16)
-        >>> print(s(0), s(12), s(15), s(16))
-        0.1 0.05 0.025 0.0
-
-    When to use it:
-        Through :func:`PolyLRScheduler`, to reproduce a run.
-
-    Reference:
-        timm 1.0.31, timm.scheduler.PolyLRScheduler.
+        >>> s = PolyLRScheduler(0.1, t_initial=10, power=2.0)
+        >>> print(s(0), s(5), s(10))
+        0.1 0.025 0.0
     """
 
-    def falling(x: Progress) -> Progress:
-        return shapes.power(shapes.delayed(x, k_decay), power)
+    def cycles(clock: Array, ahead: float) -> ArrayLike:
+        index, x = growing_cycles(clock, t_initial, cycle_mul, ahead)
+        falling = shapes.power(shapes.delayed(x, k_decay), power)
+        return _limited(falling, index, base_lr, lr_min, cycle_decay, cycle_limit)
 
-    index, weights = growing_cycles(step, t_initial, cycle_mul, ahead)
-    return _limited(falling(weights), index, base_lr, lr_min, cycle_decay, cycle_limit)
+    rise = warmup_lr_init, base_lr
+    return behind_warmup(step, cycles, rise, warmup_t, from_start=not warmup_prefix)
 
 
-@schedule(name="timm.tanh")
-def timm_tanh(
+def _rises(*, lb, ub, **_: object) -> None:
+    if is_number(lb) and is_number(ub) and not lb < ub:
+        raise ValueError(f"`lb` must be below `ub`, got {lb} and {ub}")
+
+
+@schedule(check=_rises, name="timm.tanh", positional=True)
+def TanhLRScheduler(
     step: Array,
     base_lr: Rate,
-    *,
     t_initial: Interval,
     lb: Real = -7.0,
     ub: Real = 3.0,
@@ -184,51 +165,46 @@ def timm_tanh(
     cycle_mul: Growth = 1.0,
     cycle_decay: Positive = 1.0,
     cycle_limit: Count = 1,
-    ahead: Fraction = 0.0,
+    warmup_t: Span = 0,
+    warmup_lr_init: Rate = 0.0,
+    *,
+    warmup_prefix: bool = False,
 ) -> ArrayLike:
-    """Cycles of a falling tanh: η_min + ½(b·d^i − η_min)(1 − tanh(l + (u − l)x)), then η_min.
+    """Cycles of a falling tanh: η_min + ½(b·d^i − η_min)(1 − tanh(l + (u − l)x)).
+
+    The last step of a cycle is above η_min; :func:`lr_optax.tanh_decay` reaches its ends.
 
     Args:
         base_lr: b, about the peak of the first cycle, >= 0.
-        t_initial: steps of the first cycle, > 0; may be a fraction.
-        lb: l, where on the tanh a cycle begins.
-        ub: u, where it ends; the last step of a cycle is above η_min.
-        lr_min: η_min, >= 0.
-        cycle_mul: each cycle's length over the last one's, >= 1.
-        cycle_decay: d > 0, each cycle's peak over the last one's.
-        cycle_limit: how many cycles, >= 0.
-        ahead: how far into the first cycle step 0 is, in [0, 1] steps.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
+        lb: l, where on the tanh a cycle begins, below ``ub``.
+        ub: u, where it ends.
+        lr_min: η_min, the rate after the last cycle, >= 0.
+        warmup_t: steps of the warm-up, >= 0. Without ``warmup_prefix`` it leads to the rate at its
+            end, not to b, so that this one does not jump.
 
     Example:
-        >>> s = timm_tanh(0.1, t_initial=10)
+        >>> s = TanhLRScheduler(0.1, t_initial=10, warmup_t=7)
         >>> print(s(0), s(7), s(10))
-        0.09999992 0.05 0.0
-
-    When to use it:
-        Through :func:`TanhLRScheduler`, to reproduce a run. :func:`lr_optax.tanh_decay` reaches
-        its ends.
-
-    Reference:
-        timm 1.0.31, timm.scheduler.TanhLRScheduler.
+        0.0 0.05 0.0
     """
+    first, last = _tanh(lb), _tanh(ub)
 
-    def falling(x: Progress) -> Progress:
+    def cycles(clock: Array, ahead: float) -> ArrayLike:
+        index, x = growing_cycles(clock, t_initial, cycle_mul, ahead)
         # As a share of the way between the ends, whose values are then the same however compiled.
-        first, last = _tanh(lb), _tanh(ub)
-        weights = shapes.tanh(x, lb, ub)
-        return Progress(
-            as_float(blend(weights, (1 - first) / 2, (1 - last) / 2)),
-            as_float(blend(weights, (1 + first) / 2, (1 + last) / 2)),
+        x = shapes.tanh(x, lb, ub)
+        falling = Progress(
+            as_float(blend(x, (1 - first) / 2, (1 - last) / 2)),
+            as_float(blend(x, (1 + first) / 2, (1 + last) / 2)),
         )
+        return _limited(falling, index, base_lr, lr_min, cycle_decay, cycle_limit)
 
-    index, weights = growing_cycles(step, t_initial, cycle_mul, ahead)
-    return _limited(falling(weights), index, base_lr, lr_min, cycle_decay, cycle_limit)
+    top = base_lr if warmup_prefix else cycles(as_step(warmup_t), 0.0)
+    rise = warmup_lr_init, top
+    return behind_warmup(step, cycles, rise, warmup_t, from_start=not warmup_prefix)
 
 
-def _tanh(x: ArrayLike) -> Any:
+def _tanh(x: ArrayLike) -> ArrayLike:
     return math.tanh(x) if is_number(x) else jnp.tanh(as_float(x))
 
 
@@ -245,358 +221,9 @@ def _limited(
     return jnp.where(as_float(index) < as_float(cycle_limit), rate, lr_min)
 
 
-@schedule(name="timm.step")
-def timm_step(
-    step: Array,
-    base_lr: Rate,
-    *,
-    decay_t: Interval,
-    decay_rate: Positive = 1.0,
-    ahead: Fraction = 0.0,
-) -> ArrayLike:
-    """A drop after every so many steps, which need not be whole: b·r^⌊t/T⌋.
-
-    Args:
-        base_lr: b, >= 0.
-        decay_t: T, steps between drops, > 0; may be a fraction. Traced, it is what float32 holds:
-            2.4 is a little more than itself there, and the fifth drop comes after step 12.
-        decay_rate: r, the factor at each drop, > 0.
-        ahead: how far on the clock is at step 0, in [0, 1] steps.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
-
-    Example:
-        >>> s = timm_step(0.1, decay_t=2.5, decay_rate=0.5)
-        >>> print(s(0), s(2), s(3), s(4), s(5), s(10))
-        0.1 0.1 0.05 0.05 0.025 0.00625
-
-    When to use it:
-        Through :func:`StepLRScheduler`, to reproduce a run: EfficientNet's recipe drops by 3 %
-        every 2.4 epochs.
-
-    Reference:
-        timm 1.0.31, timm.scheduler.StepLRScheduler; M. Tan, Q. V. Le, "EfficientNet: Rethinking
-        Model Scaling for Convolutional Neural Networks", 2019, arXiv:1905.11946.
-    """
-    return base_lr * geometric(decay_rate, turns(step, decay_t, ahead)[0])
-
-
-Stable = Literal["constant", "rsqrt", "power"]
-
-Decay = Literal["linear", "1-sqrt", "cosine", "power", "exp"]
-
-
-class _DecayFunction:
-    """An annotation: the name of a decay, or a function of its progress."""
-
-    def accept(self, value: Any) -> Any:
-        """See :class:`lr_optax._core.hyperparameters.Accepts`."""
-        if callable(value):
-            return StepFunction().accept(value)
-        if not isinstance(value, str) or value not in get_args(Decay):
-            names = ", ".join(map(repr, get_args(Decay)))
-            raise ValueError(f"must be {names} or a function, got {value!r}")
-        return value
-
-
-def _stages_fit(*, t_initial, decay_t, decay_ratio, **_: object) -> None:
-    if exceeds(decay_t, t_initial):
-        raise ValueError(f"`decay_t` must not exceed `t_initial`, got {decay_t} > {t_initial}")
-    if exceeds(decay_ratio, np.nextafter(1, 0)):
-        raise ValueError(f"`decay_ratio` must be below 1, got {decay_ratio}")
-
-
-@schedule(check=_stages_fit, name="timm.wsd")
-def timm_wsd(
-    step: Array,
-    base_lr: Rate,
-    *,
-    t_initial: Interval,
-    decay_t: Interval,
-    lr_min: Rate = 0.0,
-    stable_fn: Stable = "constant",
-    stable_timescale: Positive = 1.0,
-    stable_power: Positive = 0.5,
-    decay_fn: Annotated[Decay | Callable[[Any], ArrayLike], _DecayFunction()] = "1-sqrt",
-    decay_power: Positive = 0.5,
-    decay_ratio: Positive = 0.1,
-    ahead: Fraction = 0.0,
-) -> ArrayLike:
-    """A stable phase S, and a decay f on top of it: η_min + (S(t) − η_min)·f(x).
-
-    S is b, or max(b·(1 + t/τ)^−p, η_min); x goes from 0 to 1 in the last ``decay_t`` steps. From
-    then on the rate is η_min.
-
-    Args:
-        base_lr: b, >= 0.
-        t_initial: steps of the whole, > 0; may be a fraction.
-        decay_t: steps of the decay, > 0, at most ``t_initial``; may be a fraction.
-        lr_min: η_min, >= 0.
-        stable_fn: "constant", "rsqrt", which is p = ½, or "power".
-        stable_timescale: τ, steps, > 0.
-        stable_power: p > 0, of "power".
-        decay_fn: f, which is 1 − x for "linear", 1 − √x for "1-sqrt", ½(1 + cos πx) for "cosine",
-            1 − x^q for "power", (r^x − r)/(1 − r) for "exp", or a function of x written with
-            ``jax.numpy``.
-        decay_power: q > 0, of "power".
-        decay_ratio: r, between 0 and 1, of "exp".
-        ahead: how far on the clock is at step 0, in [0, 1] steps.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
-
-    Raises:
-        ValueError: ``decay_t`` exceeds ``t_initial``.
-
-    Example:
-        >>> s = timm_wsd(0.1, t_initial=96, decay_t=16)
-        >>> print(s(0), s(80), s(84), s(96))
-        0.1 0.1 0.05 0.0
-
-    When to use it:
-        Through :func:`WSDLRScheduler`, to reproduce a run.
-
-    Reference:
-        timm 1.0.31, timm.scheduler.WSDLRScheduler.
-    """
-    stable = base_lr
-    if stable_fn != "constant":
-        time = (as_float(step) + ahead) / jnp.where(stable_timescale > 0, stable_timescale, 1)
-        stable = base_lr * (1 + time) ** (-0.5 if stable_fn == "rsqrt" else -as_float(stable_power))
-    end = _earlier(t_initial, ahead)
-    x = portions(*lengths(step, _earlier(end, decay_t), end))
-    weights = {
-        "linear": shapes.linear,
-        "1-sqrt": shapes.one_minus_sqrt,
-        "cosine": shapes.cosine,
-        "power": lambda x: shapes.delayed(x, decay_power),
-        "exp": lambda x: _bent(x, decay_ratio),
-    }
-    if callable(decay_fn):
-        rest = as_float(decay_fn(x.gone))
-        return blend(Progress(rest, 1 - rest), jnp.maximum(stable, lr_min), lr_min)
-    return blend(weights[decay_fn](x), jnp.maximum(stable, lr_min), lr_min)
-
-
-def _earlier(time: Any, by: Any) -> Any:
-    """A difference of two times, which stays whole where both are."""
-    if is_number(by) and (by == 0 or is_number(time)):
-        return time if by == 0 else time - by
-    return until(jnp.asarray(by), time)
-
-
-def _bent(x: Progress, ratio: ArrayLike) -> Progress:
-    """An exponential decay to a ratio, bent to end at 0: (r^x − r)/(1 − r)."""
-    if is_number(ratio) and 0 < ratio < 1:
-        log, share = math.log(ratio), 1 - ratio
-    else:
-        ratio = as_float(ratio).clip(1e-6, 1 - 1e-6)
-        log, share = jnp.log(ratio), 1 - ratio
-    left, gone = x
-    falling = ratio * jnp.expm1(-left * log) / share
-    risen = -jnp.expm1(gone * log) / share
-    ends = (left >= 1) | (gone >= 1)
-    return Progress(jnp.where(ends, left, falling), jnp.where(ends, gone, risen))
-
-
-def lead(warmup_t: Any, *, prefix: bool) -> float:
-    """How far on a schedule's clock is when it takes over from a warm-up."""
-    return hand_off(warmup_t)[1] if prefix else 0.0
-
-
-def with_warmup(
-    schedule: Schedule, base_lr: Any, warmup_t: Any, warmup_lr_init: Any, *, prefix: bool
-) -> Schedule:
-    """A straight rise to the base rate, with the schedule's clock held back or running."""
-    if is_number(warmup_t) and warmup_t == 0:
-        return schedule
-    first, ahead = hand_off(warmup_t)
-    after = schedule if prefix else running(schedule, first)
-    if ahead == 0:
-        return warmed_up(after, base_lr, warmup_t, warmup_lr_init)
-    rise = leg(warmup_lr_init, end_value=base_lr, end=warmup_t)
-    return join((rise, after), boundaries=(first,))
-
-
-@validated
-def CosineLRScheduler(
-    base_lr: Rate,
-    t_initial: Interval,
-    lr_min: Rate = 0.0,
-    cycle_mul: Growth = 1.0,
-    cycle_decay: Positive = 1.0,
-    cycle_limit: Count = 1,
-    warmup_t: Span = 0,
-    warmup_lr_init: Rate = 0.0,
-    *,
-    warmup_prefix: bool = False,
-    k_decay: Positive = 1.0,
-) -> Schedule:
-    """Cycles of half a cosine, then the lowest rate; see :func:`timm_cosine`.
-
-    Args:
-        base_lr: the peak of the first cycle, >= 0.
-        t_initial: steps of the first cycle, > 0; may be a fraction.
-        lr_min: where every cycle ends, >= 0.
-        cycle_mul: each cycle's length over the last one's, >= 1.
-        cycle_decay: each cycle's peak over the last one's, > 0.
-        cycle_limit: how many cycles, >= 0.
-        warmup_t: steps of the warm-up, a straight line to ``base_lr``, >= 0; may be a fraction.
-        warmup_lr_init: the rate at which it begins, >= 0.
-        warmup_prefix: whether the first cycle begins after the warm-up, or at step 0.
-        k_decay: k > 0, which delays a cycle's fall.
-
-    Returns:
-        A :func:`timm_cosine`, behind a warm-up if there is one.
-
-    Example:
-        >>> s = CosineLRScheduler(0.1, t_initial=10, warmup_t=4, warmup_prefix=True)
-        >>> print(s(0), s(2), s(4), s(9), s(14))
-        0.0 0.05 0.1 0.05 0.0
-
-    Reference:
-        timm 1.0.31, timm.scheduler.CosineLRScheduler.
-    """
-    cycles = timm_cosine(
-        base_lr,
-        t_initial=t_initial,
-        lr_min=lr_min,
-        cycle_mul=cycle_mul,
-        cycle_decay=cycle_decay,
-        cycle_limit=cycle_limit,
-        k_decay=k_decay,
-        ahead=lead(warmup_t, prefix=warmup_prefix),
-    )
-    return with_warmup(cycles, base_lr, warmup_t, warmup_lr_init, prefix=warmup_prefix)
-
-
-@validated
-def PolyLRScheduler(
-    base_lr: Rate,
-    t_initial: Interval,
-    power: Positive = 0.5,
-    lr_min: Rate = 0.0,
-    cycle_mul: Growth = 1.0,
-    cycle_decay: Positive = 1.0,
-    cycle_limit: Count = 1,
-    warmup_t: Span = 0,
-    warmup_lr_init: Rate = 0.0,
-    *,
-    warmup_prefix: bool = False,
-    k_decay: Positive = 1.0,
-) -> Schedule:
-    """Cycles of a power of what is left, then the lowest rate; see :func:`timm_poly`.
-
-    Args:
-        base_lr: the peak of the first cycle, >= 0.
-        t_initial: steps of the first cycle, > 0; may be a fraction.
-        power: the power, > 0.
-        lr_min: where every cycle ends, >= 0.
-        cycle_mul: each cycle's length over the last one's, >= 1.
-        cycle_decay: each cycle's peak over the last one's, > 0.
-        cycle_limit: how many cycles, >= 0.
-        warmup_t: steps of the warm-up, a straight line to ``base_lr``, >= 0; may be a fraction.
-        warmup_lr_init: the rate at which it begins, >= 0.
-        warmup_prefix: whether the first cycle begins after the warm-up, or at step 0.
-        k_decay: k > 0, which delays a cycle's fall.
-
-    Returns:
-        A :func:`timm_poly`, behind a warm-up if there is one.
-
-    Example:
-        >>> s = PolyLRScheduler(0.1, t_initial=10, power=2.0)
-        >>> print(s(0), s(5), s(10))
-        0.1 0.025 0.0
-
-    Reference:
-        timm 1.0.31, timm.scheduler.PolyLRScheduler.
-    """
-    cycles = timm_poly(
-        base_lr,
-        t_initial=t_initial,
-        power=power,
-        lr_min=lr_min,
-        cycle_mul=cycle_mul,
-        cycle_decay=cycle_decay,
-        cycle_limit=cycle_limit,
-        k_decay=k_decay,
-        ahead=lead(warmup_t, prefix=warmup_prefix),
-    )
-    return with_warmup(cycles, base_lr, warmup_t, warmup_lr_init, prefix=warmup_prefix)
-
-
-@validated
-def TanhLRScheduler(
-    base_lr: Rate,
-    t_initial: Interval,
-    lb: Real = -7.0,
-    ub: Real = 3.0,
-    lr_min: Rate = 0.0,
-    cycle_mul: Growth = 1.0,
-    cycle_decay: Positive = 1.0,
-    cycle_limit: Count = 1,
-    warmup_t: Span = 0,
-    warmup_lr_init: Rate = 0.0,
-    *,
-    warmup_prefix: bool = False,
-) -> Schedule:
-    """Cycles of a falling tanh, then the lowest rate; see :func:`timm_tanh`.
-
-    Args:
-        base_lr: about the peak of the first cycle, >= 0.
-        t_initial: steps of the first cycle, > 0; may be a fraction.
-        lb: where on the tanh a cycle begins, below ``ub``.
-        ub: where it ends.
-        lr_min: the rate after the last cycle, >= 0.
-        cycle_mul: each cycle's length over the last one's, >= 1.
-        cycle_decay: each cycle's peak over the last one's, > 0.
-        cycle_limit: how many cycles, >= 0.
-        warmup_t: steps of the warm-up, >= 0; may be a fraction. It is a straight line to
-            ``base_lr``, or without ``warmup_prefix`` to the rate at its end, so that this one does
-            not jump.
-        warmup_lr_init: the rate at which it begins, >= 0.
-        warmup_prefix: whether the first cycle begins after the warm-up, or at step 0.
-
-    Returns:
-        A :func:`timm_tanh`, behind a warm-up if there is one.
-
-    Raises:
-        ValueError: ``lb`` is not below ``ub``.
-
-    Example:
-        >>> s = TanhLRScheduler(0.1, t_initial=10, warmup_t=7)
-        >>> print(s(0), s(7), s(10))
-        0.0 0.05 0.0
-
-    Reference:
-        timm 1.0.31, timm.scheduler.TanhLRScheduler.
-    """
-    if is_number(lb) and is_number(ub) and not lb < ub:
-        raise ValueError(f"TanhLRScheduler: `lb` must be below `ub`, got {lb} and {ub}")
-    cycles = timm_tanh(
-        base_lr,
-        t_initial=t_initial,
-        lb=lb,
-        ub=ub,
-        lr_min=lr_min,
-        cycle_mul=cycle_mul,
-        cycle_decay=cycle_decay,
-        cycle_limit=cycle_limit,
-        ahead=lead(warmup_t, prefix=warmup_prefix),
-    )
-    first, ahead = hand_off(warmup_t)
-    if warmup_prefix or (is_number(warmup_t) and warmup_t == 0):
-        target = base_lr
-    elif ahead == 0:
-        return warmup(running(cycles, first), warmup_steps=first, init_value=warmup_lr_init)
-    else:
-        target = cycles(warmup_t)
-    return with_warmup(cycles, target, warmup_t, warmup_lr_init, prefix=warmup_prefix)
-
-
-@validated
+@schedule(name="timm.step", positional=True)
 def StepLRScheduler(
+    step: Array,
     base_lr: Rate,
     decay_t: Interval,
     decay_rate: Positive = 1.0,
@@ -604,40 +231,31 @@ def StepLRScheduler(
     warmup_lr_init: Rate = 0.0,
     *,
     warmup_prefix: bool = True,
-) -> Schedule:
+) -> ArrayLike:
     """A drop every so many steps: b·r^⌊t/T⌋.
 
     Args:
-        base_lr: b, >= 0.
-        decay_t: T, steps between drops, > 0; may be a fraction, such as EfficientNet's 2.4 epochs.
-        decay_rate: r, the factor at each drop, > 0.
-        warmup_t: steps of the warm-up, a straight line to ``base_lr``, >= 0; may be a fraction.
-        warmup_lr_init: the rate at which it begins, >= 0.
-        warmup_prefix: whether t counts from the end of the warm-up, or from step 0.
-
-    Returns:
-        A :func:`lr_optax.step_decay`, or for a fraction a :func:`timm_step`, behind a warm-up if
-        there is one.
+        decay_t: T, steps between drops, > 0, such as EfficientNet's 2.4 epochs. Traced, it is what
+            float32 holds: 2.4 is a little more than itself there, and the fifth drop comes after
+            step 12.
 
     Example:
-        >>> s = StepLRScheduler(0.1, decay_t=10, decay_rate=0.5, warmup_t=4)
-        >>> print(s(0), s(2), s(4), s(14))
-        0.0 0.05 0.1 0.05
-
-    Reference:
-        timm 1.0.31, timm.scheduler.StepLRScheduler.
+        >>> s = StepLRScheduler(0.1, decay_t=2.5, decay_rate=0.5)
+        >>> print(s(0), s(2), s(3), s(4), s(5), s(10))
+        0.1 0.1 0.05 0.05 0.025 0.00625
     """
-    if isinstance(decay_t, float):
-        ahead = lead(warmup_t, prefix=warmup_prefix)
-        drops = timm_step(base_lr, decay_t=decay_t, decay_rate=decay_rate, ahead=ahead)
-    else:
-        # Between whole steps nothing depends on how far on the clock is.
-        drops = step_decay(base_lr, decay_rate=decay_rate, decay_steps=decay_t)
-    return with_warmup(drops, base_lr, warmup_t, warmup_lr_init, prefix=warmup_prefix)
+
+    def drops(clock: Array, ahead: float) -> ArrayLike:
+        index, *_ = cycle_position(clock, decay_t, ahead)
+        return base_lr * geometric(decay_rate, index)
+
+    rise = warmup_lr_init, base_lr
+    return behind_warmup(step, drops, rise, warmup_t, from_start=not warmup_prefix)
 
 
-@validated
+@schedule(name="timm.multistep", positional=True)
 def MultiStepLRScheduler(
+    step: Array,
     base_lr: Rate,
     decay_t: Moments,
     decay_rate: Positive = 1.0,
@@ -645,41 +263,31 @@ def MultiStepLRScheduler(
     warmup_lr_init: Rate = 0.0,
     *,
     warmup_prefix: bool = True,
-) -> Schedule:
+) -> ArrayLike:
     """A drop a step before each milestone: b·r^(number of milestones <= t + 1).
 
     Args:
-        base_lr: b, >= 0.
-        decay_t: the milestones, ascending, maybe fractions; the new rate holds from a step before
-            each.
-        decay_rate: r, the factor at each, > 0.
-        warmup_t: steps of the warm-up, a straight line to ``base_lr``, >= 0; may be a fraction.
-        warmup_lr_init: the rate at which it begins, >= 0.
-        warmup_prefix: whether t counts from the end of the warm-up, or from step 0.
-
-    Returns:
-        A :func:`lr_optax.multistep_decay`, behind a warm-up if there is one.
+        decay_t: the milestones, ascending.
 
     Example:
         >>> s = MultiStepLRScheduler(0.1, decay_t=[10, 20], decay_rate=0.5)
         >>> print(s(8), s(9), s(18), s(19))
         0.1 0.05 0.05 0.025
-
-    Reference:
-        timm 1.0.31, timm.scheduler.MultiStepLRScheduler.
     """
-    ahead = lead(warmup_t, prefix=warmup_prefix)
-    early: Any = decay_t
-    if isinstance(early, tuple):
-        early = tuple(_from(m - 1 - ahead) for m in early)
-    else:
-        early = _from(early - 1)
-    drops = multistep_decay(base_lr, decay_rate=decay_rate, boundaries=early)
-    return with_warmup(drops, base_lr, warmup_t, warmup_lr_init, prefix=warmup_prefix)
+
+    def drops(clock: Array, ahead: float) -> ArrayLike:
+        early: Any = decay_t
+        if isinstance(early, tuple):
+            early = tuple(_step_from(milestone - 1 - ahead) for milestone in early)
+        else:
+            early = _step_from(early - 1)
+        return multistep_decay.formula(clock, base_lr, decay_rate=decay_rate, boundaries=early)
+
+    rise = warmup_lr_init, base_lr
+    return behind_warmup(step, drops, rise, warmup_t, from_start=not warmup_prefix)
 
 
-def _from(time: Any) -> Any:
-    """The first step not before a time."""
+def _step_from(time: Any) -> Any:
     return at_least(math.ceil(time) if is_number(time) else time, 0)
 
 
@@ -699,21 +307,11 @@ def PlateauLRScheduler(
 
     The rate is ``base_lr`` times the transform's ``scale``: ``optax.chain(optax.sgd(base_lr), tx)``
     updated, or :func:`lr_optax.observe` called, with the metric once an epoch. The first
-    ``warmup_t`` metrics are not looked at: each takes the rate a step of the warm-up further.
+    ``warmup_t`` metrics are ignored: each takes the rate a step of the warm-up further.
 
     Args:
         base_lr: the optimizer's rate, > 0; ``lr_min`` is relative to it here.
-        decay_rate: what the rate is multiplied by, between 0 and 1.
-        patience_t: how many bad checks in a row are tolerated, >= 0.
-        threshold: the smallest improvement that counts, relative to the best metric, >= 0.
-        cooldown_t: how many checks after a cut are never bad, >= 0.
-        warmup_t: checks of the warm-up, a straight line to ``base_lr``, >= 0; whole.
-        warmup_lr_init: the rate at which it begins, >= 0.
-        lr_min: the smallest rate, >= 0.
-        mode: whether the metric should fall, "min", or rise, "max".
-
-    Returns:
-        A :func:`lr_optax.reduce_on_plateau`.
+        warmup_t: checks of the warm-up, >= 0; whole.
 
     Example:
         >>> tx = PlateauLRScheduler(0.1, 0.5, patience_t=0, warmup_t=2)
@@ -725,9 +323,6 @@ def PlateauLRScheduler(
         0.1
         0.1
         0.05
-
-    Reference:
-        timm 1.0.31, timm.scheduler.PlateauLRScheduler.
     """
     tx = ReduceLROnPlateau(
         base_lr,
@@ -739,7 +334,7 @@ def PlateauLRScheduler(
         min_lr=lr_min,
     )
 
-    def init(params: optax.Params) -> Any:
+    def init(params: optax.Params) -> optax.OptState:
         state: Any = tx.init(params)
         warms = jnp.asarray(warmup_t) > 0
         return state._replace(
@@ -750,8 +345,40 @@ def PlateauLRScheduler(
     return tx._replace(init=init)
 
 
-@validated
+Stable = Literal["constant", "rsqrt", "power"]
+Decay = Literal["linear", "1-sqrt", "cosine", "power", "exp"]
+
+
+class _DecayFunction:
+    """An annotation: the name of a decay, or a function of its progress."""
+
+    def accept(self, value: object) -> object:
+        """See :class:`lr_optax._core.hyperparameters.Accepts`."""
+        if callable(value):
+            return StepFunction().accept(value)
+        if not isinstance(value, str) or value not in get_args(Decay):
+            names = ", ".join(map(repr, get_args(Decay)))
+            raise ValueError(f"must be {names} or a function, got {value!r}")
+        return value
+
+
+DecayFunction = Annotated[Decay | Callable[[Any], ArrayLike], _DecayFunction()]
+
+
+def _stages_fit(**values: Any) -> None:
+    must_not_exceed("decay_t", "t_initial")(**values)
+    if exceeds(values["decay_ratio"], np.nextafter(1, 0)):
+        raise ValueError(f"`decay_ratio` must be below 1, got {values['decay_ratio']}")
+    no_warmup = is_number(values["warmup_t"]) and values["warmup_t"] == 0
+    if no_warmup and values["stable_fn"] != "constant" and values["stable_timescale"] is None:
+        raise ValueError(
+            "`stable_timescale` must be given if there is no warm-up, which it is otherwise"
+        )
+
+
+@schedule(check=_stages_fit, name="timm.wsd", positional=True)
 def WSDLRScheduler(
+    step: Array,
     base_lr: Rate,
     t_initial: Interval,
     decay_t: Interval,
@@ -759,103 +386,172 @@ def WSDLRScheduler(
     stable_fn: Stable = "constant",
     stable_timescale: Positive | None = None,
     stable_power: Positive = 0.5,
-    decay_fn: Decay | Callable[[Any], ArrayLike] = "1-sqrt",
+    decay_fn: DecayFunction = "1-sqrt",
     decay_power: Positive = 0.5,
     decay_ratio: Positive = 0.1,
     warmup_t: Span = 0,
     warmup_lr_init: Rate = 0.0,
-) -> Schedule:
-    """Up, then a stable phase and a decay on top of it; see :func:`timm_wsd`.
+) -> ArrayLike:
+    """A warm-up, then a stable phase S and a decay f on top of it: η_min + (S(t) − η_min)·f(x).
+
+    S is b, or max(b·(1 + t/τ)^−p, η_min), with t from the end of the warm-up on; x goes from 0 to
+    1 in the last ``decay_t`` steps. From then on the rate is η_min.
 
     Args:
-        base_lr: b, >= 0.
-        t_initial: steps of the stable phase and the decay, > 0; the warm-up comes on top. Lengths
-            may be fractions.
+        t_initial: steps of the stable phase and the decay, > 0; the warm-up comes on top.
         decay_t: steps of the decay, > 0, at most ``t_initial``.
-        lr_min: the last rate, >= 0.
-        stable_fn: "constant", "rsqrt" or "power".
-        stable_timescale: steps, > 0, of "rsqrt" and "power"; None for ``warmup_t``.
-        stable_power: of "power", > 0.
-        decay_fn: "linear", "1-sqrt", "cosine", "power", "exp", or a function of the decay's
-            progress in [0, 1] written with ``jax.numpy``.
-        decay_power: of "power", > 0.
-        decay_ratio: of "exp", between 0 and 1.
-        warmup_t: steps of the warm-up, a straight line to ``base_lr``, >= 0.
-        warmup_lr_init: the rate at which it begins, >= 0.
-
-    Returns:
-        A :func:`timm_wsd`, behind a warm-up if there is one.
-
-    Raises:
-        ValueError: ``decay_t`` exceeds ``t_initial``.
+        stable_fn: "constant", "rsqrt", which is p = ½, or "power".
+        stable_timescale: τ, steps, > 0, of "rsqrt" and "power"; None for ``warmup_t``.
+        stable_power: p > 0, of "power".
+        decay_fn: f, which is 1 − x for "linear", 1 − √x for "1-sqrt", ½(1 + cos πx) for "cosine",
+            1 − x^q for "power", (r^x − r)/(1 − r) for "exp", or a function of x written with
+            ``jax.numpy``.
+        decay_power: q > 0, of "power".
+        decay_ratio: r, between 0 and 1, of "exp".
 
     Example:
         >>> s = WSDLRScheduler(0.1, t_initial=96, decay_t=16, warmup_t=4)
         >>> print(s(0), s(2), s(4), s(84), s(88), s(100))
         0.0 0.05 0.1 0.1 0.05 0.0
-
-    Reference:
-        timm 1.0.31, timm.scheduler.WSDLRScheduler.
     """
-    timescale = warmup_t if stable_timescale is None else stable_timescale
-    if stable_fn == "constant":
-        timescale = 1.0  # of nothing
-    elif is_number(timescale) and timescale == 0:
+    power = 0.5 if stable_fn == "rsqrt" else stable_power
+    timescale = as_float(warmup_t if stable_timescale is None else stable_timescale)
+    timescale = jnp.where(timescale > 0, timescale, 1)
+
+    def stages(clock: Array, ahead: float) -> ArrayLike:
+        stable = base_lr
+        if stable_fn != "constant":
+            stable = base_lr * (1 + (as_float(clock) + ahead) / timescale) ** -power
+        end = _earlier(t_initial, ahead)
+        x = time_progress(clock, _earlier(end, decay_t), end)
+        x = _decayed(x, decay_fn, decay_power, decay_ratio)
+        return blend(x, jnp.maximum(stable, lr_min), lr_min)
+
+    return behind_warmup(step, stages, (warmup_lr_init, base_lr), warmup_t)
+
+
+def _earlier(time: ArrayLike, by: ArrayLike) -> ArrayLike:
+    """A difference of two times, which stays whole where both are."""
+    if is_number(by) and (by == 0 or is_number(time)):
+        return time - by if by else time
+    return until(jnp.asarray(by), time)
+
+
+def _decayed(
+    x: Progress, decay_fn: Decay | Callable[[Any], ArrayLike], power: ArrayLike, ratio: ArrayLike
+) -> Progress:
+    if callable(decay_fn):
+        left = as_float(decay_fn(x.gone))
+        return Progress(left, 1 - left)
+    named: dict[str, Callable[[], Progress]] = {
+        "linear": lambda: shapes.linear(x),
+        "1-sqrt": lambda: shapes.one_minus_sqrt(x),
+        "cosine": lambda: shapes.cosine(x),
+        "power": lambda: shapes.delayed(x, power),
+        "exp": lambda: _bent(x, ratio),
+    }
+    return named[decay_fn]()
+
+
+def _bent(x: Progress, ratio: ArrayLike) -> Progress:
+    """An exponential decay to a ratio, bent to end at 0: (r^x − r)/(1 − r)."""
+    if is_number(ratio) and 0 < ratio < 1:
+        log, share = math.log(ratio), 1 - ratio
+    else:
+        ratio = as_float(ratio).clip(1e-6, 1 - 1e-6)
+        log, share = jnp.log(ratio), 1 - ratio
+    left, gone = x
+    falling = ratio * jnp.expm1(-left * log) / share
+    risen = -jnp.expm1(gone * log) / share
+    ends = (left >= 1) | (gone >= 1)
+    return Progress(jnp.where(ends, left, falling), jnp.where(ends, gone, risen))
+
+
+Asked = SimpleNamespace
+"""The arguments of :func:`create_scheduler_v2` by name, and ``unit``, the steps of an epoch."""
+
+
+def _rise(asked: Asked) -> dict[str, Any]:
+    return {"warmup_t": asked.warmup_epochs * asked.unit, "warmup_lr_init": asked.warmup_lr}
+
+
+def _drops(asked: Asked) -> dict[str, Any]:
+    return {**_rise(asked), "warmup_prefix": asked.warmup_prefix}
+
+
+def _cycles(asked: Asked) -> dict[str, Any]:
+    return {
+        **_drops(asked),
+        "t_initial": asked.num_epochs * asked.unit,
+        "lr_min": asked.min_lr,
+        "cycle_mul": asked.cycle_mul,
+        "cycle_decay": asked.cycle_decay,
+        "cycle_limit": asked.cycle_limit,
+    }
+
+
+def _stages(asked: Asked) -> dict[str, Any]:
+    steps = _stage_steps(asked)
+    share: Any = 0.2 if asked.decay_epochs is None else asked.decay_epochs
+    decay = round(share * (steps if 0 < share < 1 else asked.unit))
+    if not 0 < decay <= steps:
         raise ValueError(
-            "WSDLRScheduler: `stable_timescale` must be given if there is no warm-up, which it is "
-            "otherwise"
+            f"create_scheduler_v2: `decay_epochs` must be at most what the warm-up leaves of "
+            f"`num_epochs`, and no less than a step, got {decay} of {steps} steps"
         )
-    with speaking_for("WSDLRScheduler", timm_wsd):
-        stages = timm_wsd(
-            base_lr,
-            t_initial=t_initial,
-            decay_t=decay_t,
-            lr_min=lr_min,
-            stable_fn=stable_fn,
-            stable_timescale=timescale,
-            stable_power=stable_power,
-            decay_fn=decay_fn,
-            decay_power=decay_power,
-            decay_ratio=decay_ratio,
-            ahead=lead(warmup_t, prefix=True),
-        )
-    return with_warmup(stages, base_lr, warmup_t, warmup_lr_init, prefix=True)
+    return {**_rise(asked), "t_initial": steps, "decay_t": decay, "lr_min": asked.min_lr}
 
 
-# What each name makes of the arguments, with lengths in steps.
-_TABLE: dict[str, Callable[[Any], Any]] = {
-    "cosine": lambda a: CosineLRScheduler(
-        a.base_lr, a.whole, a.min_lr, **a.cycles, **a.warmup, k_decay=a.k_decay
-    ),
-    "tanh": lambda a: TanhLRScheduler(a.base_lr, a.whole, lr_min=a.min_lr, **a.cycles, **a.warmup),
-    "step": lambda a: StepLRScheduler(a.base_lr, a.interval, a.decay_rate, **a.warmup),
-    "constant": lambda a: StepLRScheduler(a.base_lr, 1, 1.0, **a.warmup),
-    "multistep": lambda a: MultiStepLRScheduler(a.base_lr, a.milestones, a.decay_rate, **a.warmup),
-    "plateau": lambda a: PlateauLRScheduler(
-        a.base_lr, a.decay_rate, a.patience, lr_min=a.min_lr, mode=a.mode, **a.rise
-    ),
-    "poly": lambda a: PolyLRScheduler(
-        a.base_lr, a.whole, a.decay_rate, a.min_lr, **a.cycles, **a.warmup, k_decay=a.k_decay
-    ),
-    "wsd": lambda a: WSDLRScheduler(
-        a.base_lr, a.stages, a.end, a.min_lr, decay_fn=a.decay_fn or "1-sqrt", **a.rise
-    ),
-    "rsqrt": lambda a: WSDLRScheduler(
+def _stage_steps(asked: Asked) -> Any:
+    warmup = 0 if asked.warmup_prefix else asked.warmup_epochs
+    return asked.num_epochs * asked.unit - warmup * asked.unit
+
+
+def _plateau(asked: Asked) -> optax.GradientTransformationExtraArgs:
+    if not asked.step_on_epochs:
+        raise ValueError("create_scheduler_v2: 'plateau' needs `step_on_epochs`")
+    return PlateauLRScheduler(
+        asked.base_lr,
+        asked.decay_rate,
+        asked.patience_epochs,
+        lr_min=asked.min_lr,
+        mode=asked.plateau_mode,
+        **_rise(asked),
+    )
+
+
+def _rsqrt(asked: Asked) -> Schedule:
+    timescale, decay_fn = asked.stable_timescale, asked.decay_fn or "linear"
+    return WSDLRScheduler(
+        asked.base_lr,
+        stable_fn="rsqrt",
+        stable_timescale=None if timescale is None else timescale * asked.unit,
+        decay_fn=decay_fn,
+        **_stages(asked),
+    )
+
+
+_SCHEDULERS: dict[str, Callable[[Asked], Any]] = {
+    "cosine": lambda a: CosineLRScheduler(a.base_lr, k_decay=a.k_decay, **_cycles(a)),
+    "tanh": lambda a: TanhLRScheduler(a.base_lr, **_cycles(a)),
+    "step": lambda a: StepLRScheduler(
         a.base_lr,
-        a.stages,
-        a.end,
-        a.min_lr,
-        "rsqrt",
-        a.timescale,
-        decay_fn=a.decay_fn or "linear",
-        **a.rise,
+        (90 if a.decay_epochs is None else a.decay_epochs) * a.unit,
+        a.decay_rate,
+        **_drops(a),
     ),
+    "constant": lambda a: StepLRScheduler(a.base_lr, 1, 1.0, **_drops(a)),
+    "multistep": lambda a: MultiStepLRScheduler(
+        a.base_lr, [epoch * a.unit for epoch in a.decay_milestones], a.decay_rate, **_drops(a)
+    ),
+    "plateau": _plateau,
+    "poly": lambda a: PolyLRScheduler(
+        a.base_lr, power=a.decay_rate, k_decay=a.k_decay, **_cycles(a)
+    ),
+    "wsd": lambda a: WSDLRScheduler(a.base_lr, decay_fn=a.decay_fn or "1-sqrt", **_stages(a)),
+    "rsqrt": _rsqrt,
     "none": lambda a: constant(a.base_lr),
 }
-
-_CYCLIC = ("cosine", "tanh", "poly")
-
-_STAGED = ("wsd", "rsqrt")
 
 
 @validated
@@ -904,8 +600,8 @@ def create_scheduler_v2(
         warmup_lr: the first rate of a warm-up.
         warmup_epochs: epochs of the warm-up.
         warmup_prefix: whether the warm-up comes on top of ``num_epochs``.
-        cycle_mul: each cycle's length over the last one's ("cosine", "tanh", "poly").
-        cycle_decay: each cycle's peak over the last one's.
+        cycle_mul: ratio of each cycle's length to the previous one's ("cosine", "tanh", "poly").
+        cycle_decay: ratio of each cycle's peak to the previous one's.
         cycle_limit: how many cycles.
         k_decay: delays a cycle's fall ("cosine", "poly").
         decay_fn: how "wsd" and "rsqrt" decay; None for "1-sqrt" and "linear".
@@ -926,65 +622,41 @@ def create_scheduler_v2(
         ...     step_on_epochs=False, updates_per_epoch=100)
         >>> print(num_epochs, s(200), s(700), s(1200))
         12 0.1 0.05 0.0
-
-    Reference:
-        timm 1.0.31, timm.scheduler.create_scheduler_v2.
     """
+    asked = SimpleNamespace(**locals())
     if not step_on_epochs and updates_per_epoch < 1:
         raise ValueError(
             "create_scheduler_v2: `updates_per_epoch` must be at least 1 if `step_on_epochs` is "
             f"False, got {updates_per_epoch}"
         )
-    if sched == "plateau" and not step_on_epochs:
-        raise ValueError("create_scheduler_v2: 'plateau' needs `step_on_epochs`")
-    unit: Any = 1 if step_on_epochs else updates_per_epoch
-    whole, warmup_t = num_epochs * unit, warmup_epochs * unit
-    stages = whole if warmup_prefix else whole - warmup_t
-    share: Any = 0.2 if decay_epochs is None else decay_epochs
-    end = round(share * stages if 0 < share < 1 else share * unit)
-    if sched in _STAGED and not 0 < end <= stages:
-        raise ValueError(
-            f"create_scheduler_v2: `decay_epochs` must be at most what the warm-up leaves of "
-            f"`num_epochs`, and no less than a step, got {end} of {stages} steps"
-        )
-    rise: dict[str, Any] = {"warmup_t": warmup_t, "warmup_lr_init": warmup_lr}
-    scheduler = _TABLE[sched](
-        SimpleNamespace(
-            base_lr=base_lr,
-            whole=whole,
-            stages=stages,
-            end=end,
-            interval=(90 if decay_epochs is None else decay_epochs) * unit,
-            milestones=[milestone * unit for milestone in decay_milestones],
-            timescale=None if stable_timescale is None else stable_timescale * unit,
-            decay_rate=decay_rate,
-            decay_fn=decay_fn,
-            k_decay=k_decay,
-            min_lr=min_lr,
-            patience=patience_epochs,
-            mode=plateau_mode,
-            cycles={"cycle_mul": cycle_mul, "cycle_decay": cycle_decay, "cycle_limit": cycle_limit},
-            rise=rise,
-            warmup={**rise, "warmup_prefix": warmup_prefix},
-        )
-    )
-    if sched in _CYCLIC:
-        steps = _length(whole, cycle_mul, cycle_limit) + warmup_prefix * warmup_t
-    elif sched in _STAGED:
-        steps = stages + warmup_t
+    asked.unit = 1 if step_on_epochs else updates_per_epoch
+    return _SCHEDULERS[sched](asked), _epochs_to_train(asked)
+
+
+def _epochs_to_train(asked: Asked) -> Any:
+    warmup_t = asked.warmup_epochs * asked.unit
+    if asked.sched in ("cosine", "tanh", "poly"):
+        steps = _cycle_steps(asked) + asked.warmup_prefix * warmup_t
+    elif asked.sched in ("wsd", "rsqrt"):
+        steps = _stage_steps(asked) + warmup_t
     else:
-        return scheduler, cast(Any, num_epochs) + warmup_prefix * warmup_epochs
-    steps = steps + cooldown_epochs * unit
-    return scheduler, steps if step_on_epochs else steps // unit
+        return asked.num_epochs + asked.warmup_prefix * asked.warmup_epochs
+    steps = steps + asked.cooldown_epochs * asked.unit
+    return steps if asked.step_on_epochs else steps // asked.unit
 
 
-def _length(steps: Any, multiplier: Any, cycles: Any) -> Any:
-    cycles = max(1, cycles)
-    if multiplier == 1:
+def _cycle_steps(asked: Asked) -> Any:
+    steps, growth, cycles = (
+        asked.num_epochs * asked.unit,
+        asked.cycle_mul,
+        max(1, asked.cycle_limit),
+    )
+    if growth == 1:
         return steps * cycles
-    if cycles * math.log(multiplier) > 500:
+    # The largest double is e^709.
+    if cycles * math.log(growth) > 500:
         raise ValueError(
             "create_scheduler_v2: `cycle_limit` cycles, each `cycle_mul` times the last, "
-            f"would not end, got {cycles} and {multiplier}"
+            f"would not end, got {cycles} and {growth}"
         )
-    return math.floor(steps * (multiplier**cycles - 1) / (multiplier - 1))
+    return math.floor(steps * (growth**cycles - 1) / (growth - 1))

@@ -1,9 +1,10 @@
 """The schedulers of ``torch.optim.lr_scheduler`` and ``SWALR``, with the values of PyTorch 2.13.
 
-``StepLR(optimizer, step_size=30)`` becomes ``StepLR(0.1, step_size=30)``: ``base_lr`` stands where
-the optimizer stood. ``CyclicLR`` and ``OneCycleLR`` have rates of their own and lose the optimizer
-only, as do ``SequentialLR`` and ``ChainedScheduler``, which take schedules. The step of a schedule
-is ``last_epoch``.
+Names, arguments and defaults are torch's: ``StepLR(optimizer, step_size=30)`` becomes
+``StepLR(0.1, step_size=30)``, with the base rate where the optimizer stood. ``CyclicLR`` and
+``OneCycleLR`` have rates of their own and lose the optimizer only, as do ``SequentialLR`` and
+``ChainedScheduler``, which take schedules. The step of a schedule is ``last_epoch``. In
+formulas b is ``base_lr``, >= 0, the rate at step 0.
 
 Lengths that torch takes as fractions may be fractions. What a recursion makes of them is followed:
 ``StepLR`` drops where a whole number of them is a whole step, every 5 steps for 2.5;
@@ -16,7 +17,7 @@ Deliberate differences:
   below zero or raises; a warm-up of one step, ``pct_start * total_steps == 1``, is over at once,
   where torch divides by zero.
 * ``LinearLR``, ``ConstantLR`` and ``PolynomialLR`` with ``total_iters=0`` are over at once, where
-  torch stays at the first value for ever; ``ConstantLR`` with ``factor=0`` and ``LinearLR`` with
+  torch stays at the first value forever; ``ConstantLR`` with ``factor=0`` and ``LinearLR`` with
   ``start_factor=0`` work.
 * ``CosineAnnealingWarmRestarts`` finds its cycle by exact arithmetic; torch's ``step(epoch)``
   takes the wrong one at some restarts (its ``step()`` is right). Its floor must not exceed the
@@ -24,14 +25,15 @@ Deliberate differences:
 * ``SequentialLR`` starts every schedule from that schedule's own base rate, so that a later stage
   can go on where the last one ended; in torch all of them start from the optimizer's.
 * ``ChainedScheduler`` multiplies; see there. In torch a ``SequentialLR`` among its schedulers sets
-  the rate anew at each milestone, and so undoes what the others had done to it up to there.
+  the rate again at each milestone, and so undoes what the others had done to it up to there.
 * ``MultiplicativeLR`` needs to know how many steps to tabulate.
 * ``ReduceLROnPlateau`` takes the margin of a negative metric in the direction of improvement.
 * There is one rate, not a list for parameter groups, and momentum is not scheduled along;
-  :func:`torch_one_cycle` can make OneCycleLR's, :func:`torch_cyclic_momentum` CyclicLR's. So lists
-  are refused where torch takes one entry for each group.
+  ``OneCycleLR(0.85, ..., div_factor=0.85 / 0.95, final_div_factor=1.0)`` is OneCycleLR's,
+  :func:`torch_cyclic_momentum` makes CyclicLR's. So lists are refused where torch takes one entry
+  for each group.
 * Milestones out of order or between two steps are refused (torch passes over the latter), and so
-  is a ``gamma`` of 0 or below, after which the rate is 0 for ever or changes its sign.
+  is a ``gamma`` of 0 or below, after which the rate is 0 forever or changes its sign.
 """
 
 import math
@@ -41,6 +43,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Annotated, Any, Literal, cast
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -51,12 +54,13 @@ from lr_optax._core import shapes
 from lr_optax._core.clock import (
     Progress,
     as_float,
-    as_step,
     at_most,
     blend,
+    cycle_position,
     is_number,
+    later,
     phase,
-    turns,
+    until,
 )
 from lr_optax._core.hyperparameters import (
     Boundaries,
@@ -70,6 +74,8 @@ from lr_optax._core.hyperparameters import (
     Shrinking,
     Span,
     Steps,
+    must_not_exceed,
+    one_fewer,
     validated,
 )
 from lr_optax._core.powers import geometric
@@ -77,12 +83,11 @@ from lr_optax._core.schedule import Schedule, schedule
 from lr_optax.compat._shared import (
     cosine_wave,
     elapsed,
-    hand_off,
+    first_step,
+    is_between_steps,
+    keeping,
     leg,
-    lengths,
-    one_fewer,
-    ordered,
-    portions,
+    time_progress,
 )
 from lr_optax.feedback._plateau import reduce_on_plateau
 from lr_optax.schedules.combine import (
@@ -90,12 +95,11 @@ from lr_optax.schedules.combine import (
     Inners,
     IsFunction,
     add,
-    from_function,
     join,
     product,
     scale,
 )
-from lr_optax.schedules.cycles import cosine_annealing, cyclical
+from lr_optax.schedules.cycles import cosine_annealing
 from lr_optax.schedules.decays import (
     constant,
     cosine_decay,
@@ -113,22 +117,14 @@ def StepLR(base_lr: Rate, step_size: Interval, gamma: Positive = 0.1) -> Schedul
     """A drop every so many steps: η(t) = b·γ^⌊t/S⌋.
 
     Args:
-        base_lr: b, the rate at step 0, >= 0.
         step_size: S, steps between drops, > 0. Of a fraction, a/b in lowest terms, a counts.
-        gamma: γ, the factor at each drop, > 0.
-
-    Returns:
-        A :func:`lr_optax.step_decay`.
 
     Example:
         >>> s = StepLR(0.1, step_size=30, gamma=0.1)
         >>> print(s(0), s(29), s(30), s(60))
         0.1 0.1 0.01 0.001
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.StepLR.
     """
-    if hand_off(step_size)[1]:
+    if is_between_steps(step_size):
         # Every float is a fraction of whole numbers; the numerator of 2.3 is never reached.
         step_size = Ratio(cast(float, step_size)).numerator
     return step_decay(base_lr, decay_rate=gamma, decay_steps=step_size)
@@ -139,20 +135,12 @@ def MultiStepLR(base_lr: Rate, milestones: Boundaries, gamma: Positive = 0.1) ->
     """A drop at each milestone: η(t) = b·γ^(number of milestones <= t).
 
     Args:
-        base_lr: b, the rate at step 0, >= 0.
         milestones: the steps of the drops, ascending; one given twice counts twice.
-        gamma: γ, the factor at each drop, > 0.
-
-    Returns:
-        A :func:`lr_optax.multistep_decay`.
 
     Example:
         >>> s = MultiStepLR(0.1, milestones=[30, 80], gamma=0.1)
         >>> print(s(29), s(30), s(80))
         0.1 0.01 0.001
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.MultiStepLR.
     """
     return multistep_decay(base_lr, decay_rate=gamma, boundaries=milestones)
 
@@ -166,19 +154,13 @@ def ConstantLR(base_lr: Rate, factor: Fraction = 1 / 3, total_iters: Span = 5) -
         factor: f, in [0, 1].
         total_iters: T, steps, >= 0; at 0 the rate is b at once. A fraction is never met.
 
-    Returns:
-        A :func:`lr_optax.join` of two constants.
-
     Example:
         >>> s = ConstantLR(0.1, factor=0.5, total_iters=4)
         >>> print(s(0), s(3), s(4))
         0.05 0.05 0.1
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.ConstantLR.
     """
     first = constant(base_lr * factor)
-    if hand_off(total_iters)[1]:
+    if is_between_steps(total_iters):
         return first
     return join((first, constant(base_lr)), boundaries=(total_iters,))
 
@@ -193,25 +175,18 @@ def LinearLR(
     """A straight line between two shares of the rate: b·(s + (e − s)·min(t, T)/T).
 
     Args:
-        base_lr: b, >= 0.
         start_factor: s, in [0, 1]; torch refuses 0, which is a warm-up from nothing.
         end_factor: e, in [0, 1].
         total_iters: T, steps, >= 0; at 0 the rate is b·e at once. Of a fraction the rate stays at
             what it is at step ⌊T⌋.
 
-    Returns:
-        A :func:`lr_optax.linear`.
-
     Example:
         >>> s = LinearLR(0.1, start_factor=0.5, total_iters=4)
         >>> print(s(0), s(2), s(4))
         0.05 0.075 0.1
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.LinearLR.
     """
     steps, reached = total_iters, end_factor
-    if hand_off(total_iters)[1]:
+    if is_between_steps(total_iters):
         steps = math.floor(cast(float, total_iters))
         reached = start_factor + (end_factor - start_factor) * steps / total_iters
     return linear(base_lr * start_factor, end_value=base_lr * reached, transition_steps=steps)
@@ -221,20 +196,10 @@ def LinearLR(
 def ExponentialLR(base_lr: Rate, gamma: Positive) -> Schedule:
     """The same factor at every step: η(t) = b·γ^t.
 
-    Args:
-        base_lr: b, the rate at step 0, >= 0.
-        gamma: γ, > 0.
-
-    Returns:
-        A :func:`lr_optax.exponential_decay`.
-
     Example:
         >>> s = ExponentialLR(0.1, gamma=0.5)
         >>> print(s(0), s(1), s(2))
         0.1 0.05 0.025
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.ExponentialLR.
     """
     return exponential_decay(base_lr, decay_rate=gamma, decay_steps=1)
 
@@ -244,23 +209,15 @@ def PolynomialLR(base_lr: Rate, total_iters: Span = 5, power: Positive = 1.0) ->
     """A power of what is left, to zero: η(t) = b·(1 − min(t, T)/T)^p.
 
     Args:
-        base_lr: b, the rate at step 0, >= 0.
         total_iters: T, steps, >= 0; at 0 the rate is 0 at once. Of a fraction the rate stays at
             what it is at step ⌊T⌋.
-        power: p > 0.
-
-    Returns:
-        A :func:`lr_optax.polynomial`.
 
     Example:
         >>> s = PolynomialLR(0.1, total_iters=4, power=2.0)
         >>> print(s(0), s(2), s(4))
         0.1 0.025 0.0
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.PolynomialLR.
     """
-    if not hand_off(total_iters)[1]:
+    if not is_between_steps(total_iters):
         return polynomial(base_lr, end_value=0.0, power=power, transition_steps=total_iters)
     last = math.floor(cast(float, total_iters))
     reached = base_lr * (1 - last / total_iters) ** power
@@ -281,18 +238,11 @@ def SWALR(
         base_lr: the rate at step 0, >= 0.
         swa_lr: the rate from ``anneal_epochs`` on, >= 0.
         anneal_epochs: steps, >= 0; at 0 the rate is ``swa_lr`` at once.
-        anneal_strategy: "cos" or "linear".
-
-    Returns:
-        A :func:`lr_optax.cosine_decay` or :func:`lr_optax.linear`.
 
     Example:
         >>> s = SWALR(1.0, swa_lr=0.1, anneal_epochs=4)
         >>> print(s(0), s(2), s(4))
         1.0 0.55 0.1
-
-    Reference:
-        PyTorch 2.13, torch.optim.swa_utils.SWALR.
     """
     if anneal_strategy == "cos":
         return cosine_decay(base_lr, decay_steps=anneal_epochs, end_value=swa_lr)
@@ -318,17 +268,10 @@ def ReduceLROnPlateau(
 
     Args:
         base_lr: the optimizer's rate, > 0; ``min_lr`` and ``eps`` are relative to it here.
-        mode: whether the metric should fall, "min", or rise, "max".
-        factor: what the rate is multiplied by, between 0 and 1.
         patience: how many bad checks in a row are tolerated, >= 0.
-        threshold: the smallest improvement that counts, >= 0.
-        threshold_mode: whether the threshold is relative to the best metric, "rel", or "abs".
         cooldown: how many checks after a cut are never bad, >= 0.
         min_lr: the smallest rate, >= 0.
         eps: a cut that would lower the rate by no more than this is not made, >= 0.
-
-    Returns:
-        A :func:`lr_optax.reduce_on_plateau`.
 
     Example:
         >>> tx = ReduceLROnPlateau(0.1, factor=0.5, patience=0)
@@ -337,9 +280,6 @@ def ReduceLROnPlateau(
         ...     _, state = tx.update(None, state, value=loss)
         >>> print(0.1 * state.scale)
         0.05
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.ReduceLROnPlateau.
     """
     return reduce_on_plateau(
         factor,
@@ -347,7 +287,7 @@ def ReduceLROnPlateau(
         threshold=threshold,
         threshold_mode=threshold_mode,
         mode=mode,
-        cooldown=hand_off(cooldown)[0],
+        cooldown=first_step(cooldown)[0],
         # A floor above the rate makes torch never cut; so does one equal to it.
         min_scale=at_most(min_lr / base_lr, 1.0),
         eps=eps / base_lr,
@@ -359,25 +299,19 @@ def CosineAnnealingLR(base_lr: Rate, T_max: Interval, eta_min: Rate = 0.0) -> Sc
     """A cosine that falls for T steps and rises again: η_min + (b − η_min)·½(1 + cos(πt/T)).
 
     Args:
-        base_lr: b, the rate at step 0, >= 0.
         T_max: T, steps to the lowest rate, > 0. At t = 2T the rate is b again.
         eta_min: η_min, the lowest rate, >= 0.
-
-    Returns:
-        A :func:`~lr_optax.compat._shared.cosine_wave`, whose period is 2T.
 
     Example:
         >>> s = CosineAnnealingLR(1.0, T_max=4, eta_min=0.1)
         >>> print(s(0), s(2), s(4), s(6), s(8))
         1.0 0.55 0.1 0.55 1.0
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.CosineAnnealingLR.
     """
     return cosine_wave(base_lr, half_period=T_max, end_value=eta_min)
 
 
 @validated
+@keeping(must_not_exceed("eta_min", "base_lr"))
 def CosineAnnealingWarmRestarts(
     base_lr: Rate, T_0: Period, T_mult: Growth = 1, eta_min: Rate = 0.0
 ) -> Schedule:
@@ -386,38 +320,33 @@ def CosineAnnealingWarmRestarts(
     Args:
         base_lr: the rate at each restart, >= ``eta_min``.
         T_0: T₀, steps of the first cycle, >= 1.
-        T_mult: m >= 1, each cycle's length over the last one's.
+        T_mult: m >= 1, ratio of each cycle's length to the previous one's.
         eta_min: what every cycle falls towards, >= 0.
-
-    Returns:
-        A :func:`lr_optax.cosine_annealing`.
-
-    Raises:
-        ValueError: ``eta_min`` exceeds ``base_lr``.
 
     Example:
         >>> s = CosineAnnealingWarmRestarts(1.0, T_0=2, T_mult=2)
         >>> print(s(0), s(1), s(2), s(4), s(6))
         1.0 0.5 1.0 0.5 1.0
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.CosineAnnealingWarmRestarts.
     """
-    ordered("CosineAnnealingWarmRestarts", eta_min=eta_min, base_lr=base_lr)
     return cosine_annealing(base_lr, period=T_0, min_value=eta_min, period_multiplier=T_mult)
 
 
-@validated
+Mode = Literal["triangular", "triangular2", "exp_range"]
+ScaleFunction = Annotated[Callable[[Any], ArrayLike], IsFunction()]
+
+
+@schedule(check=must_not_exceed("base_lr", "max_lr"), name="torch.cyclic", positional=True)
 def CyclicLR(
+    step: Array,
     base_lr: Rate,
     max_lr: Rate,
     step_size_up: Interval = 2000,
     step_size_down: Interval | None = None,
-    mode: Literal["triangular", "triangular2", "exp_range"] = "triangular",
+    mode: Mode = "triangular",
     gamma: Positive = 1.0,
-    scale_fn: Annotated[Callable[[Any], ArrayLike], IsFunction()] | None = None,
+    scale_fn: ScaleFunction | None = None,
     scale_mode: Literal["cycle", "iterations"] = "cycle",
-) -> Schedule:
+) -> ArrayLike:
     """Triangles between two rates: η(t) = b + (m − b)·x·g, with x in [0, 1] the height.
 
     Args:
@@ -432,142 +361,80 @@ def CyclicLR(
             ignored.
         scale_mode: what ``scale_fn`` is given: the number of the "cycle", from 1, or the step.
 
-    Returns:
-        A :func:`lr_optax.cyclical`, or with fractions a :func:`torch_cyclic`; with ``scale_fn`` a
-        sum around one.
-
-    Raises:
-        ValueError: ``base_lr`` exceeds ``max_lr``.
-
     Example:
         >>> s = CyclicLR(0.1, max_lr=1.0, step_size_up=2, mode="triangular2")
         >>> print(s(0), s(2), s(4), s(6))
         0.1 1.0 0.1 0.55
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.CyclicLR.
     """
-    ordered("CyclicLR", base_lr=base_lr, max_lr=max_lr)
     up, down = step_size_up, step_size_up if step_size_down is None else step_size_down
-    fractional = hand_off(up)[1] or hand_off(down)[1]
-    make = partial(torch_cyclic if fractional else cyclical, step_size_up=up, step_size_down=down)
-    if scale_fn is None:
-        gamma = gamma if mode == "exp_range" else 1.0
-        return make(base_lr, max_value=max_lr, mode=mode, gamma=gamma)
-    low, high = cast(Any, base_lr), cast(Any, max_lr)
-    height = make(0.0, max_value=high - low)
-    scale = _height_scale(scale_fn, scale_mode, up + down)
-    return add((constant(low), product((height, scale))))
+    index, height = _triangle(step, up, down)
+    if scale_fn is not None:
+        number = as_float(step) if scale_mode == "iterations" else as_float(index) + 1
+        height = height * as_float(scale_fn(number))
+    elif mode == "triangular2":
+        height = height * geometric(0.5, index)
+    elif mode == "exp_range":
+        height = height * geometric(gamma, step)
+    # A range that grows forever must not become the difference of two infinities.
+    height = jnp.minimum(height, 2.0**96)
+    return blend(Progress(height, 1 - height), max_lr, base_lr)
+
+
+def _triangle(step: Array, up: ArrayLike, down: ArrayLike) -> tuple[Array, Array]:
+    """The number of the cycle, and the height in [0, 1] above its ends."""
+    period = later(up, down)
+    index, position, length = cycle_position(step, period)
+    if is_number(length) and is_number(period):
+        # In units of the position, in which these are whole.
+        up, down = up * (length / period), down * (length / period)
+    gone, left = as_float(position), as_float(until(position, length))
+    return index, jnp.minimum(_over(gone, up), _over(left, down))
+
+
+def _over(part: Array, side: ArrayLike) -> Array:
+    side = as_float(side)
+    return part / jnp.where(side > 0, side, 1)
 
 
 @validated
+@keeping(must_not_exceed("base_momentum", "max_momentum"))
 def torch_cyclic_momentum(
     base_momentum: Fraction = 0.8,
     max_momentum: Fraction = 0.9,
     step_size_up: Period = 2000,
     step_size_down: Period | None = None,
-    mode: Literal["triangular", "triangular2", "exp_range"] = "triangular",
+    mode: Mode = "triangular",
     gamma: Positive = 1.0,
-    scale_fn: Annotated[Callable[[Any], ArrayLike], IsFunction()] | None = None,
+    scale_fn: ScaleFunction | None = None,
     scale_mode: Literal["cycle", "iterations"] = "cycle",
 ) -> Schedule:
     """The momentum to go with :func:`CyclicLR`, low where the rate is high: M − (M − m)·x·g.
 
+    For SGD's momentum, or Adam's β₁, in :func:`lr_optax.with_hyperparams`.
+
     Args:
         base_momentum: m, the momentum at the peak of the rate, in [0, 1].
         max_momentum: M, the momentum at step 0, in [0, 1], >= ``base_momentum``.
-        step_size_up: as for the rate.
-        step_size_down: as for the rate.
-        mode: as for the rate.
-        gamma: as for the rate.
-        scale_fn: as for the rate.
-        scale_mode: as for the rate.
-
-    Returns:
-        A :func:`lr_optax.add` of :func:`CyclicLR` turned over: SGD's momentum, or Adam's β₁, in
-        :func:`lr_optax.with_hyperparams`.
-
-    Raises:
-        TypeError, ValueError: a momentum is outside of its range, ``base_momentum`` exceeds
-            ``max_momentum``, or :func:`CyclicLR` refuses the rest.
+        step_size_up: this and all others as for the rate, but whole.
 
     Example:
         >>> s = torch_cyclic_momentum(step_size_up=2, mode="triangular2")
         >>> print(s(0), s(1), s(2), s(4), s(6))
         0.9 0.85 0.8 0.9 0.85
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.CyclicLR with ``cycle_momentum``.
     """
-    ordered("torch_cyclic_momentum", base_momentum=base_momentum, max_momentum=max_momentum)
     low, high = cast(Any, base_momentum), cast(Any, max_momentum)
     height = CyclicLR(0.0, 1.0, step_size_up, step_size_down, mode, gamma, scale_fn, scale_mode)
     return add((constant(high), scale(height, factor=low - high)))
 
 
-def _height_scale(
-    scale_fn: Callable[[Any], ArrayLike], scale_mode: str, period: ArrayLike
-) -> Schedule:
-    if scale_mode == "iterations":
-        return from_function(lambda step: scale_fn(as_float(step)))
-    return from_function(lambda step: scale_fn(as_float(turns(as_step(step), period)[0]) + 1))
+def _has_length(*, total_steps, epochs, steps_per_epoch, **_: object) -> None:
+    if total_steps is None and (epochs is None or steps_per_epoch is None):
+        raise ValueError("`total_steps`, or both `epochs` and `steps_per_epoch`, must be given")
 
 
-@schedule(name="torch.cyclic")
-def torch_cyclic(
-    step: Array,
-    min_value: Rate,
-    *,
-    max_value: Rate,
-    step_size_up: Interval,
-    step_size_down: Interval,
-    mode: Literal["triangular", "triangular2", "exp_range"] = "triangular",
-    gamma: Positive = 1.0,
-) -> ArrayLike:
-    """:func:`lr_optax.cyclical` with turns that may lie between two steps.
-
-    Args:
-        min_value: the rate at the start of every cycle, >= 0.
-        max_value: the peak of the first cycle, >= 0.
-        step_size_up: steps up, > 0.
-        step_size_down: steps down, > 0.
-        mode: "triangular", "triangular2" or "exp_range".
-        gamma: the factor on the range at every step in "exp_range", > 0.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on for ever.
-
-    Example:
-        >>> s = torch_cyclic(0.0, max_value=0.5, step_size_up=2.5, step_size_down=2.5)
-        >>> print(s(0), s(1), s(2), s(3), s(5))
-        0.0 0.2 0.4 0.4 0.0
-
-    When to use it:
-        To reproduce a run with torch's CyclicLR whose step sizes were no whole numbers.
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.CyclicLR.
-    """
-    period = step_size_up + step_size_down
-    index, (left, gone) = turns(step, period)
-    height = jnp.minimum(gone / _share(step_size_up, period), left / _share(step_size_down, period))
-    if mode == "triangular2":
-        height = height * geometric(0.5, index)
-    if mode == "exp_range":
-        height = height * geometric(gamma, step)
-    height = jnp.minimum(height, 2.0**96)
-    return blend(Progress(height, 1 - height), max_value, min_value)
-
-
-def _share(part: Any, whole: Any) -> Any:
-    if is_number(part) and is_number(whole):
-        return part / whole
-    known = as_float(part) > 0
-    return jnp.where(known, as_float(part) / jnp.where(known, as_float(whole), 1), 1)
-
-
-@validated
+@schedule(check=_has_length, name="torch.one_cycle", positional=True)
 def OneCycleLR(
+    step: Array,
     max_lr: Rate,
     total_steps: Period | None = None,
     epochs: Period | None = None,
@@ -578,107 +445,49 @@ def OneCycleLR(
     div_factor: Positive = 25.0,
     final_div_factor: Positive = 1e4,
     three_phase: bool = False,
-) -> Schedule:
+) -> ArrayLike:
     """One rise from ``max_lr / div_factor`` to the peak, then one fall far below the start.
+
+    Phases end between steps: with T steps at p·T − 1, with ``three_phase`` at 2·(p·T − 1), and at
+    T − 1.
 
     Args:
         max_lr: the peak, >= 0.
-        total_steps: steps of the whole, >= 1; or give the next two.
+        total_steps: T, steps of the whole, >= 1; or give the next two.
         epochs: epochs of the whole, >= 1.
         steps_per_epoch: steps per epoch, >= 1.
-        pct_start: the rise's share of the whole, in [0, 1].
-        anneal_strategy: "cos" or "linear".
+        pct_start: p, the rise's share of the whole, in [0, 1]. A rise that ends before step 0
+            leaves the first rate between the others; one that ends at step 0 is over at once.
+        anneal_strategy: how the rate moves within a phase, "cos" or "linear".
         div_factor: the peak over the first rate, > 0.
         final_div_factor: the first rate over the last, > 0.
         three_phase: whether the fall goes back to the first rate as steeply as the rise, and from
             there to the last one.
 
-    Returns:
-        A :func:`torch_one_cycle`.
-
-    Raises:
-        ValueError: the number of steps is not given.
-
     Example:
         >>> s = OneCycleLR(1.0, total_steps=10)
         >>> print(s(0), s(2), s(9))
         0.04 1.0 4e-06
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.OneCycleLR.
     """
-    if total_steps is None and (epochs is None or steps_per_epoch is None):
-        raise ValueError(
-            "OneCycleLR: `total_steps`, or both `epochs` and `steps_per_epoch`, must be given"
-        )
+    steps: Any = total_steps
+    if steps is None:
+        steps = cast(Any, epochs) * steps_per_epoch
+    known = is_number(pct_start) and is_number(steps)
+    rise, last = pct_start * (steps if known else as_float(steps)) - 1, steps - 1
     first = max_lr / div_factor
-    return torch_one_cycle(
-        first,
-        peak_value=max_lr,
-        end_value=first / final_div_factor,
-        total_steps=cast(Any, epochs) * steps_per_epoch if total_steps is None else total_steps,
-        pct_start=pct_start,
-        anneal_strategy=anneal_strategy,
-        three_phase=three_phase,
-    )
-
-
-@schedule(name="torch.one_cycle")
-def torch_one_cycle(
-    step: Array,
-    init_value: Rate,
-    *,
-    peak_value: Rate,
-    end_value: Rate,
-    total_steps: Period,
-    pct_start: Fraction = 0.3,
-    anneal_strategy: Literal["cos", "linear"] = "cos",
-    three_phase: bool = False,
-) -> ArrayLike:
-    """One cycle whose phases end between steps: at p·T − 1, (2·(p·T − 1),) and T − 1.
-
-    Args:
-        init_value: the rate at step 0, >= 0.
-        peak_value: the rate at the end of the rise, >= 0.
-        end_value: the last rate, >= 0.
-        total_steps: T, steps, >= 1.
-        pct_start: p, in [0, 1]. A rise that ends before step 0 leaves the first rate between the
-            others; one that ends at step 0 is over at once.
-        anneal_strategy: how the rate moves within a phase, "cos" or "linear".
-        three_phase: whether there is a phase back to the first rate before the last one.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. The rate of step T − 1 is held.
-
-    Example:
-        >>> s = torch_one_cycle(0.04, peak_value=1.0, end_value=4e-06, total_steps=10)
-        >>> print(s(0), s(1), s(2), s(9), s(10))
-        0.04 0.52 1.0 4e-06 4e-06
-
-    When to use it:
-        To reproduce a run with torch's OneCycleLR. Its momentum moves the other way: with
-        ``cycle_momentum`` it is ``torch_one_cycle(0.95, peak_value=0.85, end_value=0.95, ...)``.
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.OneCycleLR; L. N. Smith, N. Topin,
-        "Super-Convergence", 2017, arXiv:1708.07120.
-    """
-    known = is_number(pct_start) and is_number(total_steps)
-    rise = pct_start * (total_steps if known else as_float(total_steps)) - 1
-    last = total_steps - 1
-    knots = [(0, init_value), (rise, peak_value), (last, end_value)]
+    knots = [(0, first), (rise, max_lr), (last, first / final_div_factor)]
     if three_phase:
-        knots.insert(2, (2 * rise, init_value))
+        knots.insert(2, (2 * rise, first))
     step = phase(step, 0, last)
-    (_, start), (end, target) = knots[:2]
-    now = (*lengths(step, 0, end), start, target)
-    for (begin, start), (end, target) in pairwise(knots[1:]):
-        later = (*lengths(step, begin, end), start, target)
+    legs = pairwise(knots)
+    (_, start), (end, target) = next(legs)
+    x = time_progress(step, 0, end)
+    for (begin, value), (end, next_value) in legs:
         begun = elapsed(step, begin) > 0
-        now = tuple(jnp.where(begun, a, b) for a, b in zip(later, now, strict=True))
-    left, gone, start, target = now
+        current = (time_progress(step, begin, end), value, next_value)
+        x, start, target = jax.tree.map(partial(jnp.where, begun), current, (x, start, target))
     shape = shapes.cosine if anneal_strategy == "cos" else shapes.linear
-    return blend(shape(portions(left, gone)), start, target)
+    return blend(shape(x), start, target)
 
 
 @validated
@@ -686,19 +495,12 @@ def LambdaLR(base_lr: Rate, lr_lambda: Inner) -> Schedule:
     """The rate times a function of the step: η(t) = b·λ(t).
 
     Args:
-        base_lr: b, >= 0.
         lr_lambda: λ, a schedule, or a function of the step written with ``jax.numpy``.
-
-    Returns:
-        A :func:`lr_optax.scale`.
 
     Example:
         >>> s = LambdaLR(0.1, lambda step: 1 / (1 + step))
         >>> print(s(0), s(1), s(3))
         0.1 0.05 0.025
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.LambdaLR.
     """
     return scale(lr_lambda, factor=base_lr)
 
@@ -717,22 +519,17 @@ def MultiplicativeLR(
         lr_lambda: λ, any Python function of a whole number. It is called now, for all steps.
         total_steps: how many rates to tabulate, >= 1; from then on the last one is held.
 
-    Returns:
-        A :func:`lr_optax.lookup`.
-
     Example:
         >>> s = MultiplicativeLR(0.1, lambda epoch: 0.5, total_steps=100)
         >>> print(s(0), s(1), s(2))
         0.1 0.05 0.025
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.MultiplicativeLR.
     """
     factors = map(lr_lambda, range(1, cast(int, total_steps)))
     return lookup(np.cumprod(np.asarray([base_lr, *factors], np.float64)))
 
 
 @validated
+@keeping(one_fewer("milestones", "schedulers"))
 def SequentialLR(schedulers: Inners, milestones: Boundaries) -> Schedule:
     """One schedule after another, each on a clock of its own that begins at its milestone.
 
@@ -740,23 +537,13 @@ def SequentialLR(schedulers: Inners, milestones: Boundaries) -> Schedule:
         schedulers: schedules, at least one, each with its own base rate.
         milestones: the steps at which the next one takes over, ascending, one fewer.
 
-    Returns:
-        A :func:`lr_optax.join`.
-
-    Raises:
-        ValueError: the numbers do not match.
-
     Example:
         >>> from lr_optax.compat.torch import CosineAnnealingLR, LinearLR
         >>> s = SequentialLR([LinearLR(1.0, start_factor=0.25, total_iters=3),
         ...                   CosineAnnealingLR(1.0, T_max=4)], milestones=[3])
         >>> print(s(0), s(2), s(3), s(5), s(7))
         0.25 0.75 1.0 0.5 0.0
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.SequentialLR.
     """
-    one_fewer("SequentialLR", milestones=milestones, schedulers=schedulers)
     return join(schedulers, boundaries=milestones)
 
 
@@ -773,17 +560,11 @@ def ChainedScheduler(schedulers: Inners) -> Schedule:
     Args:
         schedulers: schedules, at least one.
 
-    Returns:
-        A :func:`lr_optax.product`.
-
     Example:
         >>> from lr_optax.compat.torch import ConstantLR, ExponentialLR
         >>> s = ChainedScheduler([ConstantLR(1.0, factor=0.1, total_iters=2),
         ...                       ExponentialLR(1.0, gamma=0.5)])
         >>> print(s(0), s(1), s(2), s(3))
         0.1 0.05 0.25 0.125
-
-    Reference:
-        PyTorch 2.13, torch.optim.lr_scheduler.ChainedScheduler.
     """
     return product(schedulers)

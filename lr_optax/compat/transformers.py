@@ -1,12 +1,17 @@
 """The schedules of ``transformers.get_scheduler``, with the values of Transformers 5.23.
 
-``get_scheduler("cosine", optimizer, ...)`` becomes ``get_scheduler("cosine", 0.1, ...)``, and so
-for the functions behind the names: ``base_lr`` stands where the optimizer stood. Unless said
-otherwise the rate rises along a straight line from 0 at step 0 to the base rate at step
-``num_warmup_steps``, so that the first update changes nothing.
+Names, arguments and defaults are those of Transformers: ``get_scheduler("cosine", optimizer, ...)``
+becomes ``get_scheduler("cosine", 0.1, ...)``, and so for the functions behind the names, with the
+base rate where the optimizer stood.
 
-Lengths may be fractions, as in ``num_warmup_steps=0.03 * steps``: a phase then ends between two
-steps.
+Common to all, unless a docstring says otherwise:
+
+* ``base_lr``, b, is the peak, >= 0.
+* Over w = ``num_warmup_steps`` >= 0 the rate rises along a straight line from 0 at step 0 to b at
+  step w, so that the first update changes nothing.
+* ``num_training_steps``, N, are the steps of the whole, warm-up included.
+* Lengths may be fractions, as in ``num_warmup_steps=0.03 * steps``: a phase then ends between two
+  steps.
 
 Deliberate differences:
 
@@ -23,12 +28,13 @@ Deliberate differences:
 * In ``greedy`` with ``smooth`` a NaN leaves the window after ``window_size`` metrics; there the
   running sum stays NaN, and no later metric is better. A rate that has come back to ``min_lr``
   but for rounding (0.10000000000000002 for 0.1) counts as there for ``reset_start``; the original
-  never starts anew from it.
+  never starts again from it.
 """
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, cast
+from fractions import Fraction as Ratio
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import optax
@@ -36,7 +42,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from lr_optax._core import shapes
-from lr_optax._core.clock import Progress, as_float, at_least, at_most, is_number, progress, turns
+from lr_optax._core.clock import as_float, at_least, at_most, cycle_progress, is_number
 from lr_optax._core.hyperparameters import (
     Count,
     Fraction,
@@ -53,9 +59,12 @@ from lr_optax._core.hyperparameters import (
 )
 from lr_optax._core.schedule import Schedule, schedule
 from lr_optax.compat._shared import (
+    behind_warmup,
     cosine_wave,
     elapsed,
-    hand_off,
+    first_step,
+    is_between_steps,
+    keeping,
     leg,
     running,
     speaking_for,
@@ -67,7 +76,6 @@ from lr_optax.schedules.combine import join
 from lr_optax.schedules.decays import (
     constant,
     cosine_decay,
-    inverse_sqrt_decay,
     linear,
     polynomial,
     shaped_decay,
@@ -78,18 +86,9 @@ from lr_optax.schedules.decays import (
 def get_constant_schedule(base_lr: Rate) -> Schedule:
     """The same rate at every step.
 
-    Args:
-        base_lr: the rate, >= 0.
-
-    Returns:
-        A :func:`lr_optax.constant`.
-
     Example:
         >>> print(get_constant_schedule(0.1)(5))
         0.1
-
-    Reference:
-        Transformers 5.23, transformers.get_constant_schedule.
     """
     return constant(base_lr)
 
@@ -98,20 +97,10 @@ def get_constant_schedule(base_lr: Rate) -> Schedule:
 def get_constant_schedule_with_warmup(base_lr: Rate, num_warmup_steps: Span) -> Schedule:
     """A warm-up, then the same rate: b·min(t/w, 1).
 
-    Args:
-        base_lr: b, >= 0.
-        num_warmup_steps: w, steps, >= 0.
-
-    Returns:
-        A :func:`lr_optax.join`.
-
     Example:
         >>> s = get_constant_schedule_with_warmup(0.1, num_warmup_steps=10)
         >>> print(s(0), s(5), s(10))
         0.0 0.05 0.1
-
-    Reference:
-        Transformers 5.23, transformers.get_constant_schedule_with_warmup.
     """
     return warmed_up(constant(base_lr), base_lr, num_warmup_steps)
 
@@ -122,25 +111,13 @@ def get_linear_schedule_with_warmup(
 ) -> Schedule:
     """A warm-up, then a straight line to zero: b·max(0, N − t)/(N − w).
 
-    Args:
-        base_lr: b, the peak, >= 0.
-        num_warmup_steps: w, steps, >= 0.
-        num_training_steps: N, steps of the whole; from there on the rate is 0.
-
-    Returns:
-        A :func:`lr_optax.join`.
-
     Example:
         >>> s = get_linear_schedule_with_warmup(0.1, 10, 110)
         >>> print(s(0), s(10), s(60), s(110))
         0.0 0.1 0.05 0.0
-
-    Reference:
-        Transformers 5.23, transformers.get_linear_schedule_with_warmup.
     """
-    length = _rest(num_training_steps, num_warmup_steps)
-    _, ahead = hand_off(num_warmup_steps)
-    if ahead or hand_off(length)[1]:
+    length, ahead = _after_warmup(num_warmup_steps, num_training_steps)
+    if is_between_steps(num_warmup_steps, length):
         end = length - ahead
         decay = leg(base_lr, end_value=0.0, begin=end - at_least(length, 1), end=at_least(end, 0))
     else:
@@ -148,7 +125,18 @@ def get_linear_schedule_with_warmup(
     return warmed_up(decay, base_lr, num_warmup_steps)
 
 
+def _after_warmup(warmup_steps: Any, steps: Any) -> tuple[Any, float]:
+    """What a warm-up leaves of a run, and how far into that its first step is."""
+    return at_least(steps - warmup_steps, 0), first_step(warmup_steps)[1]
+
+
+def _falls(*, base_lr, lr_end, **_: object) -> None:
+    if is_known(base_lr, lr_end) and not exceeds(base_lr, lr_end):
+        raise ValueError(f"`lr_end` must be below `base_lr`, got {lr_end} and {base_lr}")
+
+
 @validated
+@keeping(_falls)
 def get_polynomial_decay_schedule_with_warmup(
     base_lr: Rate,
     num_warmup_steps: Span,
@@ -160,33 +148,16 @@ def get_polynomial_decay_schedule_with_warmup(
 
     Args:
         base_lr: b, the peak, > ``lr_end``.
-        num_warmup_steps: w, steps, >= 0.
-        num_training_steps: N, steps of the whole; from there on the rate is e.
         lr_end: e, the last rate, >= 0.
         power: p > 0.
-
-    Returns:
-        A :func:`lr_optax.join`.
-
-    Raises:
-        ValueError: ``lr_end`` is not below ``base_lr``.
 
     Example:
         >>> s = get_polynomial_decay_schedule_with_warmup(0.1, 10, 110, lr_end=0.0, power=2.0)
         >>> print(s(0), s(10), s(60), s(110))
         0.0 0.1 0.025 0.0
-
-    Reference:
-        Transformers 5.23, transformers.get_polynomial_decay_schedule_with_warmup.
     """
-    if is_known(base_lr, lr_end) and not exceeds(base_lr, lr_end):
-        raise ValueError(
-            "get_polynomial_decay_schedule_with_warmup: `lr_end` must be below `base_lr`, "
-            f"got {lr_end} and {base_lr}"
-        )
-    length = _rest(num_training_steps, num_warmup_steps)
-    _, ahead = hand_off(num_warmup_steps)
-    if ahead or hand_off(length)[1]:
+    length, ahead = _after_warmup(num_warmup_steps, num_training_steps)
+    if is_between_steps(num_warmup_steps, length):
         end = at_least(length - ahead, 0)
         decay = leg(base_lr, end_value=lr_end, begin=-ahead, end=end, power=power)
     else:
@@ -194,73 +165,48 @@ def get_polynomial_decay_schedule_with_warmup(
     return warmed_up(decay, base_lr, num_warmup_steps)
 
 
-@validated
+@schedule(name="transformers.inverse_sqrt", positional=True)
 def get_inverse_sqrt_schedule(
-    base_lr: Rate, num_warmup_steps: Span, timescale: Interval | None = None
-) -> Schedule:
+    step: Array, base_lr: Rate, num_warmup_steps: Span, timescale: Interval | None = None
+) -> ArrayLike:
     """A warm-up, then the inverse root of time: b·√(τ/(τ + t − w)).
 
     Args:
-        base_lr: b, the peak, >= 0.
-        num_warmup_steps: w, steps, >= 0.
         timescale: τ, steps, > 0; None for w, or for 10000 if w is 0.
-
-    Returns:
-        A :func:`lr_optax.join`.
 
     Example:
         >>> s = get_inverse_sqrt_schedule(0.1, num_warmup_steps=100)
         >>> print(s(0), s(100), s(400), s(1600))
         0.0 0.1 0.05 0.025
-
-    Reference:
-        Transformers 5.23, transformers.get_inverse_sqrt_schedule.
     """
-    if timescale is None:
-        none = is_number(num_warmup_steps) and num_warmup_steps == 0
-        timescale = 10_000 if none else num_warmup_steps
-    _, ahead = hand_off(num_warmup_steps)
-    if ahead or hand_off(timescale)[1]:
-        decay = transformers_inverse_sqrt(base_lr, timescale=timescale, ahead=ahead)
-    else:
-        decay = inverse_sqrt_decay(base_lr, timescale=timescale)
-    return warmed_up(decay, base_lr, num_warmup_steps)
+    scale = as_float(num_warmup_steps if timescale is None else timescale)
+    scale = jnp.where(scale > 0, scale, 10_000)
 
+    def decay(clock: Array, ahead: float) -> ArrayLike:
+        return base_lr * jnp.sqrt(scale / (scale + ahead + as_float(clock)))
 
-@schedule(name="transformers.inverse_sqrt")
-def transformers_inverse_sqrt(
-    step: Array, init_value: Rate, *, timescale: Interval, ahead: Rate = 0.0
-) -> ArrayLike:
-    """:func:`lr_optax.inverse_sqrt_decay` that began between two steps: η₀·√(τ/(τ + a + t)).
-
-    Args:
-        init_value: η₀, the rate a before step 0, >= 0.
-        timescale: τ, steps, > 0.
-        ahead: a >= 0, in steps.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`. It goes on falling for ever.
-
-    Example:
-        >>> s = transformers_inverse_sqrt(0.1, timescale=2.5, ahead=0.5)
-        >>> print(s(0), s(7))
-        0.09128709 0.05
-
-    When to use it:
-        To reproduce a run whose warm-up or timescale was no whole number of steps.
-
-    Reference:
-        Transformers 5.23, transformers.get_inverse_sqrt_schedule.
-    """
-    timescale = as_float(timescale)
-    timescale = jnp.where(timescale > 0, timescale, 1)
-    return init_value * jnp.sqrt(timescale / (timescale + as_float(ahead) + as_float(step)))
+    return behind_warmup(step, decay, (0.0, base_lr), num_warmup_steps)
 
 
 Form = Literal["linear", "cosine", "1-sqrt"]
 
 
+def _stages_fit(
+    *, num_warmup_steps, num_decay_steps, num_training_steps, num_stable_steps, **_: object
+) -> None:
+    if num_stable_steps is not None:
+        return
+    if num_training_steps is None:
+        raise ValueError("`num_training_steps` or `num_stable_steps` must be given")
+    if exceeds(0, num_training_steps - num_warmup_steps - num_decay_steps):
+        raise ValueError(
+            "`num_training_steps` must be at least `num_warmup_steps` + `num_decay_steps`, "
+            f"got {num_training_steps} < {num_warmup_steps} + {num_decay_steps}"
+        )
+
+
 @validated
+@keeping(_stages_fit)
 def get_wsd_schedule(
     base_lr: Rate,
     num_warmup_steps: Span,
@@ -275,8 +221,6 @@ def get_wsd_schedule(
     """A warm-up from m·b to b, a stable phase at b, a decay to m·b, and m·b from then on.
 
     Args:
-        base_lr: b, >= 0.
-        num_warmup_steps: steps of the warm-up, >= 0.
         num_decay_steps: steps of the decay, >= 0.
         num_training_steps: steps of the whole; the stable phase is what the others leave of it.
         num_stable_steps: steps of the stable phase, which then count instead.
@@ -285,54 +229,34 @@ def get_wsd_schedule(
         min_lr_ratio: m, in [0, 1].
         num_cycles: waves of the cosine decay, > 0; it ends at m·b with ½, 1½, ...
 
-    Returns:
-        A :func:`lr_optax.join`.
-
-    Raises:
-        ValueError: the length is not given, or the phases do not fit into it.
-
     Example:
         >>> s = get_wsd_schedule(0.1, num_warmup_steps=10, num_decay_steps=20,
         ...                      num_training_steps=100)
         >>> print(s(0), s(5), s(10), s(80), s(90), s(100))
         0.0 0.05 0.1 0.1 0.05 0.0
-
-    Reference:
-        Transformers 5.23, transformers.get_wsd_schedule.
     """
-    if num_training_steps is None and num_stable_steps is None:
-        raise ValueError(
-            "get_wsd_schedule: `num_training_steps` or `num_stable_steps` must be given"
-        )
-    stable: Any = num_stable_steps
-    if stable is None:
-        stable = cast(Any, num_training_steps) - num_warmup_steps - num_decay_steps
-    if exceeds(0, stable):
-        raise ValueError(
-            "get_wsd_schedule: `num_training_steps` must be at least `num_warmup_steps` + "
-            f"`num_decay_steps`, got {num_training_steps} < {num_warmup_steps} + {num_decay_steps}"
-        )
+    begins = _begins_of_stages(
+        num_warmup_steps, num_decay_steps, num_training_steps, num_stable_steps
+    )
+    (first, stable, last), aheads = zip(*map(first_step, begins), strict=True)
     low = base_lr * min_lr_ratio
-    begins = (
-        num_warmup_steps,
-        num_warmup_steps + stable,
-        num_warmup_steps + stable + num_decay_steps,
+    stages = (
+        _rise(warmup_type, low, base_lr, num_warmup_steps),
+        constant(base_lr),
+        _fall(decay_type, base_lr, low, num_decay_steps, num_cycles, aheads[1]),
+        constant(low),
     )
-    firsts, aheads = zip(*map(hand_off, begins), strict=True)
-    return join(
-        (
-            _rise(warmup_type, low, base_lr, num_warmup_steps),
-            constant(base_lr),
-            _fall(decay_type, base_lr, low, num_decay_steps, num_cycles, aheads[1]),
-            constant(low),
-        ),
-        boundaries=firsts,
-    )
+    return join(stages, boundaries=(first, stable, last))
+
+
+def _begins_of_stages(warmup: Any, decay: Any, steps: Any, stable: Any) -> tuple[Any, Any, Any]:
+    stable = steps - warmup - decay if stable is None else stable
+    return warmup, warmup + stable, warmup + stable + decay
 
 
 def _rise(form: Form, low: Any, high: Any, steps: Any) -> Schedule:
     power = 0.5 if form == "1-sqrt" else 1.0
-    if hand_off(steps)[1]:
+    if is_between_steps(steps):
         shape = "cosine" if form == "cosine" else "linear"
         return leg(low, end_value=high, end=at_least(steps, 1), shape=shape, power=power)
     if form == "cosine":
@@ -345,18 +269,14 @@ def _fall(form: Form, high: Any, low: Any, steps: Any, num_cycles: Any, ahead: f
     if form == "cosine":
         half = length / (2 * num_cycles)
         return cosine_wave(high, half_period=half, end_value=low, ahead=ahead)
-    if ahead or hand_off(steps)[1]:
+    if ahead or is_between_steps(steps):
         return leg(high, end_value=low, begin=-ahead, end=length - ahead, shape=form)
     return shaped_decay(high, decay_steps=steps, end_value=low, shape=form)
 
 
-def _rest(whole: Any, begun: Any) -> Any:
-    return at_least(whole - begun, 0)
-
-
 def _wave(base_lr: Any, whole: Any, begun: Any, num_cycles: Any, low: Any = 0.0) -> Schedule:
     half_period = at_least(whole - begun, 1) / (2 * num_cycles)
-    _, ahead = hand_off(begun)
+    _, ahead = first_step(begun)
     return cosine_wave(base_lr, half_period=half_period, end_value=low, ahead=ahead)
 
 
@@ -367,114 +287,64 @@ def get_cosine_schedule_with_warmup(
     """A warm-up, then a cosine: b·½(1 + cos(2πct')), where t' goes from 0 to 1 up to step N.
 
     Args:
-        base_lr: b, the peak, >= 0.
-        num_warmup_steps: steps of the warm-up, >= 0.
-        num_training_steps: N, steps of the whole. The cosine goes on: the rate rises again.
         num_cycles: c, waves, > 0; with ½ the rate is 0 at step N.
-
-    Returns:
-        A :func:`lr_optax.join`.
 
     Example:
         >>> s = get_cosine_schedule_with_warmup(0.1, 10, 110)
         >>> print(s(0), s(10), s(60), s(110), s(160))
         0.0 0.1 0.05 0.0 0.05
-
-    Reference:
-        Transformers 5.23, transformers.get_cosine_schedule_with_warmup.
     """
     wave = _wave(base_lr, num_training_steps, num_warmup_steps, num_cycles)
     return warmed_up(wave, base_lr, num_warmup_steps)
 
 
-@validated
+@schedule(name="transformers.cosine_restarts", positional=True)
 def get_cosine_with_hard_restarts_schedule_with_warmup(
-    base_lr: Rate, num_warmup_steps: Span, num_training_steps: Span, num_cycles: Interval = 1
-) -> Schedule:
-    """A warm-up, then as many falling half cosines as given, then zero.
+    step: Array,
+    base_lr: Rate,
+    num_warmup_steps: Span,
+    num_training_steps: Span,
+    num_cycles: Interval = 1,
+) -> ArrayLike:
+    """A warm-up, then falling half cosines, then zero: b·½(1 + cos(π(c(t − w)/(N − w) mod 1))).
 
     Args:
-        base_lr: the peak of all of them, >= 0.
-        num_warmup_steps: steps of the warm-up, >= 0.
-        num_training_steps: steps of the whole; from there on the rate is 0.
-        num_cycles: how many, > 0; of a fraction the last one is cut short.
-
-    Returns:
-        A :func:`lr_optax.join`.
+        num_cycles: c, how many, > 0; of a fraction the last one is cut short.
 
     Example:
         >>> s = get_cosine_with_hard_restarts_schedule_with_warmup(0.1, 10, 110, num_cycles=2)
         >>> print(s(10), s(35), s(60), s(85), s(110))
         0.1 0.05 0.1 0.05 0.0
-
-    Reference:
-        Transformers 5.23, transformers.get_cosine_with_hard_restarts_schedule_with_warmup.
     """
     length = at_least(num_training_steps - num_warmup_steps, 1)
-    _, ahead = hand_off(num_warmup_steps)
-    cycles = transformers_cosine_restarts(
-        base_lr, decay_steps=length, num_cycles=num_cycles, ahead=ahead
-    )
-    return warmed_up(cycles, base_lr, num_warmup_steps)
+
+    def waves(clock: Array, ahead: float) -> ArrayLike:
+        _, x = cycle_progress(clock, _quotient(length, num_cycles), ahead)
+        over = elapsed(clock, length - ahead if ahead else length) >= 0
+        return jnp.where(over, 0, base_lr * shapes.cosine(x).left)
+
+    return behind_warmup(step, waves, (0.0, base_lr), num_warmup_steps)
 
 
-@schedule(name="transformers.cosine_restarts")
-def transformers_cosine_restarts(
-    step: Array,
-    init_value: Rate,
-    *,
-    decay_steps: Interval,
-    num_cycles: Interval = 1,
-    ahead: Rate = 0.0,
-) -> ArrayLike:
-    """Falling half cosines that share a length, then zero: η₀·½(1 + cos(π(c(t + a)/T mod 1))).
-
-    Args:
-        init_value: η₀, the peak of all of them, >= 0.
-        decay_steps: T, steps, > 0; from there on the rate is 0.
-        num_cycles: c, how many, > 0. They need not last a whole number of steps.
-        ahead: a >= 0, how long before step 0 the first began, in steps and fractions of one.
-
-    Returns:
-        A :class:`~lr_optax.Schedule`.
-
-    Example:
-        >>> s = transformers_cosine_restarts(0.1, decay_steps=10, num_cycles=2)
-        >>> print(s(0), s(5), s(10))
-        0.1 0.1 0.0
-
-    When to use it:
-        To reproduce a run with "cosine_with_restarts"; otherwise
-        :func:`lr_optax.cosine_annealing` tells the length of a cycle.
-
-    Reference:
-        Transformers 5.23, transformers.get_cosine_with_hard_restarts_schedule_with_warmup.
-    """
-    falling, _ = shapes.cosine(_in_cycle(step, decay_steps, num_cycles, ahead))
-    end = decay_steps
-    if not (is_number(ahead) and ahead == 0):
-        end = (decay_steps if is_number(decay_steps) else as_float(decay_steps)) - ahead
-    return jnp.where(elapsed(step, end) < 0, init_value * falling, 0)
+def _quotient(length: Any, count: Any) -> Any:
+    """An exact one where both are known, so that cycles begin on time."""
+    if is_number(length) and is_number(count):
+        return Ratio(length) / Ratio(count)
+    count = as_float(count)
+    return as_float(length) / jnp.where(count > 0, count, 1)
 
 
-def _in_cycle(step: Array, length: Any, cycles: Any, ahead: Any) -> Progress:
-    """What is left and gone of one of several cycles that share a length."""
-    whole = isinstance(length, int) and isinstance(cycles, int) and max(length, cycles) < 2**30
-    exact = whole and is_number(ahead) and ahead == 0
-    if not (exact and jnp.issubdtype(step.dtype, jnp.integer)):
-        if is_number(length) and is_number(cycles):
-            return turns(step, length / cycles, ahead)[1]
-        cycles = as_float(cycles)
-        return turns(step, as_float(length) / jnp.where(cycles > 0, cycles, 1), ahead)[1]
-    # step·cycles mod length without an overflow: the float guess is at most one cycle off.
-    step = jnp.minimum(step, length)
-    guess = (as_float(step) * (cycles / length)).astype(step.dtype)
-    whole, rest = length // cycles, length % cycles
-    position = (step - guess * whole) * cycles - guess * rest
-    return progress(position % length, length)
+def _has_one_floor(*, min_lr, min_lr_rate, **_: object) -> None:
+    if (min_lr is None) == (min_lr_rate is None):
+        raise ValueError("exactly one of `min_lr` and `min_lr_rate` must be given")
+
+
+def _floor(base_lr: Any, min_lr: Any, min_lr_rate: Any) -> Any:
+    return base_lr * min_lr_rate if min_lr is None else min_lr
 
 
 @validated
+@keeping(_has_one_floor)
 def get_cosine_with_min_lr_schedule_with_warmup(
     base_lr: Rate,
     num_warmup_steps: Span,
@@ -486,34 +356,22 @@ def get_cosine_with_min_lr_schedule_with_warmup(
     """A warm-up, then a cosine between the base rate and a lowest one.
 
     Args:
-        base_lr: the peak, >= 0.
-        num_warmup_steps: steps of the warm-up, >= 0.
-        num_training_steps: steps of the whole. The cosine goes on: the rate rises again.
         num_cycles: waves, > 0; with ½ the rate is lowest at the end.
-        min_lr: the lowest rate, >= 0; or give the next.
-        min_lr_rate: the lowest rate over ``base_lr``, in [0, 1].
-
-    Returns:
-        A :func:`lr_optax.join`.
-
-    Raises:
-        ValueError: not exactly one of ``min_lr`` and
-            ``min_lr_rate`` is given.
+        min_lr: the lowest rate, >= 0; either this or the next is given.
+        min_lr_rate: the lowest rate over b, in [0, 1].
 
     Example:
         >>> s = get_cosine_with_min_lr_schedule_with_warmup(0.1, 10, 110, min_lr=0.01)
         >>> print(s(0), s(10), s(60), s(110))
         0.0 0.1 0.055 0.01
-
-    Reference:
-        Transformers 5.23, transformers.get_cosine_with_min_lr_schedule_with_warmup.
     """
-    low = _lowest("get_cosine_with_min_lr_schedule_with_warmup", base_lr, min_lr, min_lr_rate)
+    low = _floor(base_lr, min_lr, min_lr_rate)
     wave = _wave(base_lr, num_training_steps, num_warmup_steps, num_cycles, low)
     return warmed_up(wave, base_lr, num_warmup_steps)
 
 
 @validated
+@keeping(_has_one_floor)
 def get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
     base_lr: Rate,
     num_warmup_steps: Span,
@@ -526,45 +384,25 @@ def get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
     """The same a step earlier: the peak is the last step of the warm-up, the lowest rate N − 1.
 
     Args:
-        base_lr: b, the peak, >= 0.
-        num_warmup_steps: w, steps of the warm-up, >= 0.
-        num_training_steps: N, steps of the whole. The cosine goes on: the rate rises again.
         num_cycles: waves, > 0; with ½ the rate is lowest at the end.
-        min_lr: the lowest rate, >= 0; or give the next.
+        min_lr: the lowest rate, >= 0; either this or the next is given.
         min_lr_rate: the lowest rate over b, in [0, 1].
         warmup_lr_rate: the first rate over b, in [0, 1]; None for 1/w.
-
-    Returns:
-        A :func:`lr_optax.join`.
-
-    Raises:
-        ValueError: not exactly one of ``min_lr`` and
-            ``min_lr_rate`` is given.
 
     Example:
         >>> s = get_cosine_with_min_lr_schedule_with_warmup_lr_rate(0.1, 10, 110, min_lr=0.0)
         >>> print(s(0), s(9), s(59), s(109))
         0.01 0.1 0.05 0.0
-
-    Reference:
-        Transformers 5.23, get_scheduler("cosine_warmup_with_min_lr").
     """
-    name = "get_cosine_with_min_lr_schedule_with_warmup_lr_rate"
-    low = _lowest(name, base_lr, min_lr, min_lr_rate)
+    low = _floor(base_lr, min_lr, min_lr_rate)
     wave = _wave(base_lr, num_training_steps, num_warmup_steps, num_cycles, low)
     first: Any = 1 / at_least(num_warmup_steps, 1) if warmup_lr_rate is None else warmup_lr_rate
-    begin, ahead = hand_off(num_warmup_steps)
+    begin, ahead = first_step(num_warmup_steps)
     # Of a fraction the last step of the warm-up overshoots.
     slope = (1 - first) / at_least(num_warmup_steps - 1, 1) if warmup_lr_rate is not None else first
     top = base_lr * (first + slope * (begin - 1)) if ahead else base_lr
     rise = linear(base_lr * first, end_value=top, transition_steps=at_least(begin - 1, 1))
     return join((rise, running(wave, 1)), boundaries=(begin,))
-
-
-def _lowest(name: str, base_lr: Any, min_lr: Any, min_lr_rate: Any) -> Any:
-    if (min_lr is None) == (min_lr_rate is None):
-        raise ValueError(f"{name}: exactly one of `min_lr` and `min_lr_rate` must be given")
-    return base_lr * min_lr_rate if min_lr is None else min_lr
 
 
 def get_reduce_on_plateau_schedule(
@@ -573,17 +411,10 @@ def get_reduce_on_plateau_schedule(
     """A cut when a metric stops improving: no schedule, but a transform behind the optimizer.
 
     Args:
-        base_lr: the optimizer's rate, > 0.
         kwargs: as for :func:`lr_optax.compat.torch.ReduceLROnPlateau`.
-
-    Returns:
-        A :func:`lr_optax.reduce_on_plateau`.
 
     Example:
         >>> tx = get_reduce_on_plateau_schedule(0.1, patience=2)
-
-    Reference:
-        Transformers 5.23, get_scheduler("reduce_lr_on_plateau").
     """
     with speaking_for("get_reduce_on_plateau_schedule", ReduceLROnPlateau):
         return ReduceLROnPlateau(base_lr, **kwargs)
@@ -612,11 +443,8 @@ def get_greedy_schedule(
     Args:
         base_lr: the optimizer's rate, > 0; ``min_lr``, ``max_lr`` and ``eps`` are relative to it
             here.
-        mode: whether the metric should fall, "min", or rise, "max".
         factor: what the rate is multiplied or divided by, between 0 and 1.
         patience: how many checks in a row have to be exceeded for a change, >= 0.
-        threshold: the smallest improvement that counts, >= 0.
-        threshold_mode: whether the threshold is relative to the best metric, "rel", or "abs".
         cooldown: how many checks after a cut are passed over, >= 0.
         warmup: the same after a rise.
         min_lr: the smallest rate, >= 0; above ``base_lr`` it counts as that.
@@ -624,10 +452,7 @@ def get_greedy_schedule(
         eps: a change of the rate of no more than this is not made, >= 0.
         smooth: whether a check takes the mean of the last ``window_size`` metrics.
         window_size: how many they are, >= 1.
-        reset_start: how many cuts at the smallest rate start everything anew, >= 1.
-
-    Returns:
-        A :func:`lr_optax.greedy`.
+        reset_start: how many cuts at the smallest rate start everything again, >= 1.
 
     Example:
         >>> tx = get_greedy_schedule(0.1, factor=0.5, patience=0)
@@ -636,9 +461,6 @@ def get_greedy_schedule(
         ...     _, state = tx.update(None, state, value=loss)
         >>> print(0.1 * state.scale)
         0.4
-
-    Reference:
-        Transformers 5.23, get_scheduler("greedy").
     """
     return greedy(
         factor,
@@ -702,29 +524,28 @@ def get_scheduler(
         >>> s = get_scheduler("cosine", 0.1, num_warmup_steps=10, num_training_steps=110)
         >>> print(s(0), s(5), s(10), s(60), s(110))
         0.0 0.05 0.1 0.05 0.0
-
-    Reference:
-        Transformers 5.23, transformers.get_scheduler.
     """
     if not isinstance(name, str) or name not in _BY_NAME:
         raise ValueError(
             f"get_scheduler: `name` must be one of {', '.join(_BY_NAME)}, got {name!r}"
         )
-    function = _BY_NAME[name]
-    taken = inspect.signature(function).parameters
-    lengths = {
-        "num_warmup_steps": num_warmup_steps,
-        "num_training_steps": num_training_steps,
-    }
-    lengths = {n: length for n, length in lengths.items() if n in taken and length is not None}
-    for n in ("num_warmup_steps", "num_training_steps"):
-        if n in taken and n not in lengths and taken[n].default is inspect.Parameter.empty:
-            raise ValueError(f"get_scheduler: {name!r} requires `{n}`")
     if not isinstance(scheduler_specific_kwargs, Mapping | None):
         raise TypeError(
             "get_scheduler: `scheduler_specific_kwargs` must be a mapping or None, "
             f"got {scheduler_specific_kwargs!r}"
         )
+    lengths = {"num_warmup_steps": num_warmup_steps, "num_training_steps": num_training_steps}
+    lengths = _taken(name, lengths)
     specific = {} if name == "constant" else scheduler_specific_kwargs or {}
-    with speaking_for("get_scheduler", function):
-        return function(base_lr, **lengths, **specific)
+    with speaking_for("get_scheduler", _BY_NAME[name]):
+        return _BY_NAME[name](base_lr, **lengths, **specific)
+
+
+def _taken(name: str, lengths: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the lengths that a schedule takes and that are given."""
+    parameters = inspect.signature(_BY_NAME[name]).parameters
+    for length in lengths.keys() & parameters.keys():
+        required = parameters[length].default is inspect.Parameter.empty
+        if required and lengths[length] is None:
+            raise ValueError(f"get_scheduler: {name!r} requires `{length}`")
+    return {n: steps for n, steps in lengths.items() if n in parameters and steps is not None}

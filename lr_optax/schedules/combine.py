@@ -26,12 +26,15 @@ from lr_optax._core.clock import (
 from lr_optax._core.hyperparameters import (
     Boundaries,
     Count,
+    Interval,
+    Moments,
     Offset,
     Period,
     Positive,
     Rate,
     RateFunction,
     Real,
+    Span,
     Steps,
     must_not_exceed,
     one_fewer,
@@ -411,6 +414,7 @@ def cooldown_from(
 
 
 _LENGTHS = (Steps, Period, Offset, Boundaries)
+_TIMES = (Interval, Span, Moments)
 
 
 def stretch(schedule: core.Schedule, factor: float) -> core.Schedule:
@@ -457,6 +461,8 @@ def _stretched(value: Any, hint: Any, factor: float) -> Any:
         return stretch(value, factor)
     if isinstance(value, tuple):
         return tuple(_stretched(item, hint, factor) for item in value)
+    if value is not None and any(hint in (time, Optional[time]) for time in _TIMES):  # noqa: UP045
+        return round(value * factor, 9) if is_number(value) else as_float(value) * factor
     is_length = any(hint in (length, Optional[length]) for length in _LENGTHS)  # noqa: UP045
     if value is None or not is_length:
         return value

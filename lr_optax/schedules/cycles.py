@@ -19,12 +19,12 @@ from lr_optax._core.clock import (
     at_least,
     blend,
     cycle,
+    cycle_progress,
     is_number,
     later,
     passed,
     progress,
     since,
-    turns,
     until,
 )
 from lr_optax._core.hyperparameters import (
@@ -174,7 +174,7 @@ def growing_cycles(
 
     The first one begins ``ahead`` before step 0.
     """
-    index, weights = turns(step, period, ahead)
+    index, weights = cycle_progress(step, period, ahead)
     if is_number(multiplier) and multiplier == 1:
         return index, weights
     if is_number(period) and is_number(multiplier) and is_number(ahead):

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from lr_optax import Schedule, parse
+from lr_optax import Schedule, parse, stretch
 from lr_optax.compat import keras, timm, torch
 from lr_optax.compat.transformers import get_scheduler
 
@@ -71,3 +71,26 @@ def test_it_is_an_ordinary_schedule(name):
     assert np.isfinite(rates).all()
     assert (rates >= 0).all()
     assert s(-3) == s(0)
+
+
+STRETCHED = {
+    "StepLRScheduler": timm.StepLRScheduler(0.1, 2.5, 0.5, 1.5),
+    "MultiStepLRScheduler": timm.MultiStepLRScheduler(0.1, (4, 8.5), 0.5, 3),
+    "PolyLRScheduler": timm.PolyLRScheduler(0.1, 10, warmup_t=4, warmup_prefix=True),
+    "CyclicLR": torch.CyclicLR(0.1, 0.2, 2.5, 4),
+    "CosineAnnealingLR": torch.CosineAnnealingLR(0.1, 7),
+    "inverse_sqrt": get_scheduler("inverse_sqrt", 0.1, 4),
+}
+
+
+@pytest.mark.parametrize("name", STRETCHED)
+def test_lengths_are_stretched_between_steps_too(name):
+    s = STRETCHED[name]
+    slow = stretch(s, 2)
+    for field, value in s.hyperparameters.items():
+        lengths = ("_t", "t_initial", "step_size", "half_period", "num_warmup_steps")
+        if isinstance(value, float | int) and any(length in field for length in lengths):
+            assert slow.hyperparameters[field] == 2 * value, field
+    assert stretch(slow, 0.5) == s
+    if name != "MultiStepLRScheduler":  # its drops come one step early, however long it is
+        np.testing.assert_allclose(slow(2 * STEPS), s(STEPS), rtol=1e-6, atol=1e-9)

@@ -57,15 +57,13 @@ def test_a_range_test_late_in_a_run_keeps_its_digits():
     t = np.array([2**31 - 1, 10**9 + 7], np.int64)
     s = lr_deepspeed.LRRangeTest(1e-6, 2000, 0.5)
     np.testing.assert_allclose(s(t), 1e-6 * (1 + 0.5 * t / 2000), rtol=1e-6)
-    s = s.replace(staircase=True)
+    s = s.replace(lr_range_test_staircase=True)
     np.testing.assert_allclose(s(t), 1e-6 * (1 + 0.5 * (t // 2000)), rtol=1e-6)
 
 
 def test_the_momentum_beside_the_rate():
     rate = lr_deepspeed.OneCycle(0.01, 0.1, cycle_first_step_size=20, cycle_first_stair_count=4)
-    momentum = lr_deepspeed.deepspeed_one_cycle(
-        0.9, mid_value=0.8, first_step_size=20, first_stair_count=4
-    )
+    momentum = lr_deepspeed.OneCycle(0.9, 0.8, cycle_first_step_size=20, cycle_first_stair_count=4)
     t = np.arange(60)
     height = (np.asarray(rate(t)) - 0.01) / 0.09
     np.testing.assert_allclose(momentum(t), 0.9 - 0.1 * height, rtol=1e-6)

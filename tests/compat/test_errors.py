@@ -23,7 +23,7 @@ def calls(library):
         for name, call in vars(module).items()
         if inspect.isfunction(call)
         and call.__module__.startswith(module.__name__)
-        and not (name[0] == "_" or hasattr(call, "kind") or "config" in name)
+        and not (name[0] == "_" or "config" in name)
     }
 
 

@@ -15,7 +15,6 @@ from reference_values.agreement import assert_agrees, read
 
 from lr_optax import constant, from_dict, observe, parse, to_dict
 from lr_optax.compat import timm as lr_timm
-from lr_optax.compat.timm import timm_cosine, timm_poly, timm_tanh, timm_wsd
 
 FIGURES = read("timm")
 
@@ -48,14 +47,18 @@ def test_cycles_that_grow_train_as_long_as_all_of_them():
 
 
 def test_a_cycle_by_default():
-    for make in (timm_cosine, timm_poly, timm_tanh):
+    for make in (
+        lr_timm.CosineLRScheduler,
+        lr_timm.PolyLRScheduler,
+        lr_timm.TanhLRScheduler,
+    ):
         assert make(0.1, t_initial=16)(np.array([16, 40])).max() < 1e-6
         both = make(0.1, t_initial=16, cycle_limit=2)
         assert both(16) == both(0)
 
 
 def test_the_stable_phase_falls_by_a_clock_of_less_than_a_step():
-    s = timm_wsd(
+    s = lr_timm.WSDLRScheduler(
         0.1, t_initial=100, decay_t=10, stable_fn="power", stable_power=2, stable_timescale=0.5
     )
     np.testing.assert_allclose(s(np.array([0, 1, 4])), [0.1, 0.1 / 9, 0.1 / 81], rtol=1e-6)

@@ -9,7 +9,7 @@ from reference_values.agreement import assert_agrees, read
 
 from lr_optax import parse
 from lr_optax.compat import transformers as lr_transformers
-from lr_optax.compat.transformers import get_scheduler, transformers_cosine_restarts
+from lr_optax.compat.transformers import get_scheduler
 
 FIGURES = read("transformers")
 
@@ -77,7 +77,7 @@ def test_restarts_begin_on_time():
 
 
 def test_restarts_may_be_traced():
-    s = transformers_cosine_restarts(1.0, decay_steps=30, num_cycles=3)
+    s = get_scheduler("cosine_with_restarts", 1.0, 0, 30, {"num_cycles": 3})
     steps = np.arange(31)
     traced = jax.jit(lambda cycles: s.replace(num_cycles=cycles)(steps))(3)
     np.testing.assert_allclose(traced, s(steps), rtol=1e-5, atol=1e-7)

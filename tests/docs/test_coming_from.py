@@ -1,7 +1,9 @@
 """Every row of the page for those who come from another library is what it says."""
 
 import importlib
+import importlib.util
 import json
+import pkgutil
 import random
 import re
 from pathlib import Path
@@ -205,3 +207,18 @@ def test_row_of_a_library_without_calls(row):
     expected = formula(np.arange(200))
     ours = eval(code(row[1]), {**NAMES, "compat": importlib.import_module("lr_optax.compat")})
     np.testing.assert_allclose(ours(np.arange(len(expected))), expected, rtol=3e-6, atol=1e-9)
+
+
+def test_every_library_has_a_page_on_the_site():
+    pytest.importorskip("mkdocs", reason="the site is built elsewhere")
+    pytest.importorskip("griffe", reason="the site is built elsewhere")
+    path = Path(lr_optax.__file__).parents[1] / "docs/website.py"
+    spec = importlib.util.spec_from_file_location("website", path)
+    website = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(website)
+    libraries = {m.name for m in pkgutil.iter_modules(lr_optax.compat.__path__)} - {"_shared"}
+    assert len(libraries) >= 6
+    assert set(website.LIBRARIES) == libraries
+    for library in libraries:
+        assert f"::: lr_optax.compat.{library}" in website.library(library)
+        assert f":mod:`lr_optax.compat.{library}`" in lr_optax.compat.__doc__

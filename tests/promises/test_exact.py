@@ -26,7 +26,7 @@ from lr_optax import (
     step_decay,
     warmup,
 )
-from lr_optax._core.clock import _upper_half, turns
+from lr_optax._core.clock import _times_over, cycle_progress
 
 # Horizons at which Optax 0.2.8 fails on a CPU with FMA: NaN, late drops, an end below zero.
 KNOWN_BAD = (10, 41, 47, 55, 61, 82, 83, 250, 500, 1000, 2000, 1700, 1900, 3400, 469 * 5, 469 * 10)
@@ -162,12 +162,16 @@ def test_growing_cycles_restart_at_the_exact_step(multiplier, known):
     assert (f(small - 1) < 0.03).all()
 
 
-def test_the_upper_half_of_a_product():
-    edges = [0, 1, 2**16 - 1, 2**16, 2**32 - 1]
-    factors = np.append(np.random.default_rng(0).integers(2**32, size=100), edges)
-    for b in (*edges, 0x9E3779B9):
-        upper = _upper_half(jnp.asarray(factors.astype(np.uint32)), np.uint32(b))
-        np.testing.assert_array_equal(upper, [int(a) * b >> 32 for a in factors])
+@pytest.mark.parametrize(
+    ("factor", "divisor"),
+    [(5, 12), (10**6, 5_000_001), (13, 10**9 + 7), (2**30 - 1, 2**30), (7, 1)],
+)
+def test_products_beyond_the_counter_are_divided(factor, divisor):
+    counts = np.random.default_rng(0).integers(divisor, size=100)
+    counts[:2] = 0, divisor - 1
+    quotients, rests = _times_over(jnp.asarray(counts), factor, divisor)
+    expected = [divmod(int(count) * factor, divisor) for count in counts]
+    np.testing.assert_array_equal(np.stack([quotients, rests], axis=1), expected)
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["constant", "traced"])
@@ -177,7 +181,7 @@ def test_the_upper_half_of_a_product():
 def test_cycles_of_a_fraction_of_a_step_against_fractions(period, ahead, known):
     steps = [0, 1, 2, 7, 1000, 10**6 + 1, 10**9 + 7][: 7 if known else 5]
     given = (period, ahead) if known else (jnp.float32(period), jnp.float32(ahead))
-    index, (left, gone) = turns(jnp.asarray(steps), *given)
+    index, (left, gone) = cycle_progress(jnp.asarray(steps), *given)
     exact = [(step + Fraction(ahead)) / Fraction(period) for step in steps]
     np.testing.assert_array_equal(index, list(map(math.floor, exact)))
     close = {"rtol": 3e-7, "atol": 1e-18} if known else {"atol": 2e-4}
