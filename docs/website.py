@@ -21,9 +21,8 @@ PAGES = {
     "CHANGELOG.md": "project/changelog.md",
     "benchmarks/RESULTS.md": "project/benchmarks.md",
 }
-PAGES |= {
-    f"examples/{path.name}": f"examples/{path.stem}.md" for path in sorted(ROOT.glob("examples/*.py"))
-}
+SCRIPTS = sorted(path.stem for path in ROOT.glob("examples/*.py"))
+PAGES |= {f"examples/{name}.py": f"examples/{name}.md" for name in SCRIPTS}
 ORIGIN = {page: source for source, page in PAGES.items()}
 # The pages of the API in their order: a room, or a file of schedules/.
 TITLES = {
