@@ -1,4 +1,4 @@
-"""Every row of the page for those who come from another library is what it says."""
+"""Every row of docs/coming_from.md gives the values of the library it names."""
 
 import importlib
 import json
@@ -74,21 +74,21 @@ def test_row(library, exact, native):
     steps = np.arange(int(last.group(1)) + 1 if last else 2500)
     np.testing.assert_allclose(ours(steps), theirs(steps), rtol=2e-6, atol=1e-9)
     if last:
-        assert not np.allclose(ours(len(steps) + 9), theirs(len(steps) + 9)), "for ever the same"
+        assert not np.allclose(ours(len(steps) + 9), theirs(len(steps) + 9)), "the same forever"
 
 
 @jax.numpy_dtype_promotion("standard")
 def scales(tx, exact):
-    """What a transform makes of a metric that falls, stays and jumps; or one that follows none."""
+    """The updates of a transform, given a metric that falls, stays and jumps, or none."""
     rng, params = random.Random(0), {"w": jnp.ones(2)}
-    state, found, update = tx.init(params), [], jax.jit(tx.update)
+    state, scaled, update = tx.init(params), [], jax.jit(tx.update)
     for i in range(200):
         value = jnp.float32(max(1.0, 3 - i / 20) + (rng.random() if i % 50 > 40 else 0.0))
         extra = {} if "inject" in exact else {"value": value}
         updates, state = update({"w": jnp.ones(2)}, state, params, **extra)
-        found.append(float(updates["w"][0]))
-    assert "inject" in exact or len(set(found)) > 2
-    return found
+        scaled.append(float(updates["w"][0]))
+    assert "inject" in exact or len(set(scaled)) > 2
+    return scaled
 
 
 TITLES = {
@@ -102,10 +102,10 @@ TITLES = {
 
 
 @pytest.mark.parametrize("library", THEIRS)
-def test_every_public_scheduler_is_in_compat_or_said_to_be_absent(library):
+def test_every_public_scheduler_is_in_compat_or_listed_as_not_provided(library):
     absent = {
         name
-        for row in rows("Not here, because")
+        for row in rows("Not provided, and why")
         if row[0] == TITLES[library]
         for name in re.findall(r"`(\w+)`", row[1])
     }
