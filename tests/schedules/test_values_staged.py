@@ -77,6 +77,9 @@ FORMULAS = {
         if t < 50
         else mpf(0.04) + (mpf(0.1) - mpf(0.04)) * cosine(min(mpf(t - 50) / 1000, 1))
     ),
+    "infinite(0.1, constant_value=0.04, warmup_steps=50, cooldown_steps=1000, shape='linear')": (
+        lambda t: mpf(0.1) * t / 50 if t < 50 else line(t - 50, 0.1, 0.04, 1000)
+    ),
     "tri_stage(0.1, warmup_steps=50, hold_steps=50, cooldown_steps=900)": lambda t: (
         mpf(0.1) * (mpf(0.01) + mpf(0.99) * t / 50)
         if t < 50
@@ -148,12 +151,14 @@ def test_one_cycle_as_in_fastai():
     np.testing.assert_allclose(s(np.array([0, 25, 100])), [0.5 / 25, 0.5, 0.5 / 1e5], rtol=1e-6)
 
 
-@pytest.mark.parametrize("three_phase", [False, True])
-def test_momentum_mirrors_the_rate(three_phase):
+@pytest.mark.parametrize(
+    ("three_phase", "shape"), [(False, "cosine"), (True, "cosine"), (False, "linear")]
+)
+def test_momentum_mirrors_the_rate(three_phase, shape):
     phases = {"total_steps": 90, "warmup_steps": 30, "three_phase": three_phase}
     steps = np.arange(61 if three_phase else 91)
-    rate = one_cycle(1.0, div_factor=25.0, final_div_factor=1.0, **phases)(steps)
-    momentum = one_cycle_momentum(0.95, min_value=0.85, **phases)(np.arange(91))
+    rate = one_cycle(1.0, div_factor=25.0, final_div_factor=1.0, shape=shape, **phases)(steps)
+    momentum = one_cycle_momentum(0.95, min_value=0.85, shape=shape, **phases)(np.arange(91))
     height = (np.asarray(rate) - 0.04) / 0.96
     np.testing.assert_allclose(momentum[: len(steps)], 0.95 - 0.1 * height, rtol=1e-6)
     assert momentum[-1] == np.float32(0.95)
