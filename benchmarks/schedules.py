@@ -270,13 +270,13 @@ def sections(repeat: int) -> Iterator[Section]:
     yield Section(
         "One schedule",
         "Instructions for one step; milliseconds for a million steps, the ratio with its "
-        "quartiles, and how often a bare multiply of as many would fit into ours.",
+        "quartiles, and our time as a multiple of a bare multiplication of a million numbers.",
         "| schedule | instr. | Optax | ms | Optax | ratio | quartiles | × multiply |",
         size_rows(repeat),
     )
     yield Section(
         "Outside of a program",
-        "Milliseconds for each.",
+        "Milliseconds for each task.",
         "| to | ms | Optax | torch |",
         cost_rows(repeat),
     )
