@@ -1,7 +1,7 @@
 """Mutation testing: a sample of mutants of the code, each judged by the tests of its room.
 
-python benchmarks/mutation.py             # continues where it stopped; writes benchmarks/MUTATION.md
-python benchmarks/mutation.py --again     # judges the survivors by all tests of the library
+python benchmarks/mutation.py           # continues where it stopped; writes benchmarks/MUTATION.md
+python benchmarks/mutation.py --again   # judges the survivors by all tests of the library
 
 A mutant is the code with one change by Cosmic Ray: to an operator, a comparison, a number, a
 condition, a loop or a caught exception. At most one mutant is taken of each place in the code, and

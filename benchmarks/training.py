@@ -219,7 +219,8 @@ def sections(repeat: int) -> Iterator[Section]:
     )
     yield Section(
         "A training step",
-        "Milliseconds, and the difference from the constant rate in the same turn, with its quartiles.",
+        "Milliseconds, and the difference from the constant rate in the same turn, with its "
+        "quartiles.",
         "| model | Adam with | passes | scalar | ms | difference | quartiles |",
         step_rows(repeat),
     )
