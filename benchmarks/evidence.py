@@ -190,15 +190,15 @@ def rows(case: Case, result: Sweep, family: str) -> list[Row]:
     means = result.values.mean(axis=1)
     grid = [i for source, i in mine.items() if source.startswith("grid")]
     best = grid[int(np.nanargmin(means[grid]))]
-    beside = result.compared_with(best)
+    differences = result.compared_with(best)
     lines = []
     for source, i in mine.items():
         rate = float(np.max(parse(result.texts[i])(np.arange(case.steps))))
         if i == best:
             lines.append(Row(family, "best of the grid", rate, float(means[i]), "", ""))
         elif i not in grid:
-            off = f"{beside[i].mean:+.4f} ± {beside[i].margin:.4f}"
-            lines.append(Row(family, source, rate, float(means[i]), off, beside[i].words))
+            off = f"{differences[i].mean:+.4f} ± {differences[i].margin:.4f}"
+            lines.append(Row(family, source, rate, float(means[i]), off, differences[i].words))
     return lines
 
 
@@ -241,9 +241,9 @@ def dynamic(case: Case, peaks: Sweep, cycles: Sweep, lines: list[Row]) -> str:
     for family in [*case.families, "triangles"]:
         result = cycles if family == "triangles" else peaks
         values = result.values[result.names.index(f"{family}: `range_test`, then `tune`")]
-        beside = paired(values, reference)
-        off = f"{beside.mean:+.4f} ± {beside.margin:.4f}"
-        table.append(f"| {family} | {values.mean():.4f} | {off} | {beside.words} |")
+        difference = paired(values, reference)
+        off = f"{difference.mean:+.4f} ± {difference.margin:.4f}"
+        table.append(f"| {family} | {values.mean():.4f} | {off} | {difference.words} |")
     return "\n".join(table)
 
 
@@ -264,7 +264,7 @@ def section(case: Case) -> tuple[str, list[Row]]:
     peaks, triangular = measure(candidates(case, found)), measure(cycles(case, found))
     lines = [row for family in case.families for row in rows(case, peaks, family)]
     lines += rows(case, triangular, "triangles")
-    said = SECTION.format(
+    text_of_section = SECTION.format(
         title=case.title,
         name=case.task.name,
         summary=case.task.summary,
@@ -280,7 +280,7 @@ def section(case: Case) -> tuple[str, list[Row]]:
             found.within | {f"triangles, {name}": tuning for name, tuning in found.cycles.items()}
         ),
     )
-    return said, lines
+    return text_of_section, lines
 
 
 def main() -> None:
@@ -296,7 +296,7 @@ def main() -> None:
         high=HIGHEST,
         seconds=round(time.process_time(), -2),
         verdicts=verdicts({title: lines for title, (_, lines) in sections.items()}),
-        sections="\n".join(said for said, _ in sections.values()),
+        sections="\n".join(words for words, _ in sections.values()),
     )
     (Path(__file__).parents[1] / "docs" / "evidence.md").write_text(page)
     print(page)

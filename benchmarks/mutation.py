@@ -125,7 +125,7 @@ class Mutant(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What the tests said of a mutant: the test that failed, or none."""
+    """The judgement of the tests on a mutant: the test that failed, or none."""
 
     name: str
     by: str
@@ -344,10 +344,10 @@ def ask(
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             code = os.waitstatus_to_exitcode(status)
-            said = log.read_text()
-            if code in (0, 5) or SPENT in said:  # 5: no test of this name
+            output = log.read_text()
+            if code in (0, 5) or SPENT in output:  # 5: no test of this name
                 return ""
-            failed = re.search(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
+            failed = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
             if not failed and code > 0:
                 sys.exit(f"pytest gave {code} and no failed test; see {log}")
             return failed[1] if failed else f"signal {-code}"
@@ -459,8 +459,8 @@ def main() -> None:
         judgement = judge(one, folder, wide=again)
         with RESULTS.open("a") as results:
             results.write(json.dumps(judgement._asdict()) + "\n")
-        said = f"killed by {judgement.by}" if judgement.by else "SURVIVED"
-        print(f"{number}/{len(todo)} {one.name()}: {said} ({judgement.seconds} s)", flush=True)
+        verdict = f"killed by {judgement.by}" if judgement.by else "SURVIVED"
+        print(f"{number}/{len(todo)} {one.name()}: {verdict} ({judgement.seconds} s)", flush=True)
     (HERE / "MUTATION.md").write_text(report(chosen, known(), equivalent))
 
 

@@ -1,4 +1,4 @@
-"""A training step with a rate of each kind: what it costs beside a constant rate.
+"""The cost of a training step with each kind of rate, compared with a constant rate.
 
 All ways take turns in one process. A difference is the median, over turns, of a way's time over
 the constant rate's in the same turn, with the quartiles of these ratios: the noise. "Passes" are

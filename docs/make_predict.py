@@ -113,26 +113,27 @@ class Trial:
     def arrays(self, names: list[str] | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Final losses of the named runs, as measured and as predicted, and the spreads."""
         names = list(self.logs) if names is None else names
-        truth = np.array([self.logs[name].losses[-1] for name in names])
-        said = np.array([self.predictions[name].final for name in names])
-        return truth, said, np.array([self.predictions[name].final_spread for name in names])
+        measured = np.array([self.logs[name].losses[-1] for name in names])
+        predicted = np.array([self.predictions[name].final for name in names])
+        spread = np.array([self.predictions[name].final_spread for name in names])
+        return measured, predicted, spread
 
     def summary(self, among: list[str]) -> tuple[float, float, float, float]:
         """Mean error, share within the spread, and Spearman and regret among some runs."""
-        truth, said, spread = self.arrays()
-        measured, predicted, _ = self.arrays(among)
-        rank = np.corrcoef(rankdata(measured), rankdata(predicted))[0, 1]
-        regret = measured[np.argmin(predicted)] - measured.min()
-        error = np.abs(said - truth)
+        measured, predicted, spread = self.arrays()
+        truth, forecast, _ = self.arrays(among)
+        rank = np.corrcoef(rankdata(truth), rankdata(forecast))[0, 1]
+        regret = truth[np.argmin(forecast)] - truth.min()
+        error = np.abs(predicted - measured)
         return float(error.mean()), float(np.mean(error <= spread)), rank, float(regret)
 
     def picture(self, path: Path) -> None:
         """Predicted against measured final losses."""
         picture = figure.new_figure(5, 4.5)
         axes = picture.add_subplot()
-        truth, said, spread = self.arrays()
-        axes.errorbar(truth, said, yerr=spread, fmt="o", markersize=3, linewidth=0.7)
-        ends = [truth.min(), truth.max()]
+        measured, predicted, spread = self.arrays()
+        axes.errorbar(measured, predicted, yerr=spread, fmt="o", markersize=3, linewidth=0.7)
+        ends = [measured.min(), measured.max()]
         axes.plot(ends, ends, color="0.5", linewidth=1)
         axes.set(xlabel="measured final loss", ylabel="predicted, 90%")
         axes.grid(alpha=0.3)
@@ -146,8 +147,9 @@ def rows(trial: Trial, names: list[str]) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for name in sorted(names, key=lambda name: trial.logs[name].losses[-1]):
-        (truth,), (said,), (spread,) = trial.arrays([name])
-        lines.append(f"| {name} | {truth:.4f} | {said:.4f} | {spread:.4f} | {said - truth:+.4f} |")
+        (measured,), (predicted,), (spread,) = trial.arrays([name])
+        error = predicted - measured
+        lines.append(f"| {name} | {measured:.4f} | {predicted:.4f} | {spread:.4f} | {error:+.4f} |")
     return "\n".join(lines)
 
 
