@@ -305,7 +305,7 @@ def main() -> None:
 
 SECTION = """## {title}
 
-The task of `lr_optax/demo/{name}.py`:
+The task of `lr_optax/tasks/_{name}.py`:
 {summary}.
 {steps} steps. The grid has {points} rates from {lowest:.3g} to {highest:.3g}. Every row is trained
 with the same {seeds} new seeds.
