@@ -1,10 +1,10 @@
-"""Do range_test and tune find what a fine grid finds? Writes docs/evidence.md.
+"""Are range_test and tune as good as a fine grid? Writes docs/evidence.md.
 
     python benchmarks/evidence.py
 
-``tune`` sees the validation data and seeds of its own; the range test sees training losses alone.
-What they found is then trained with fresh seeds beside a grid, in one sweep, and measured on the
-test data. The best of the grid is chosen by these same runs, which flatters it and not the tools.
+``tune`` uses the validation data and its own seeds; the range test uses only training losses. What
+they find is then trained with new seeds together with a grid, in one sweep, and measured on the
+test data. The best of the grid is chosen on these same runs, which favors the grid.
 """
 
 import functools
@@ -90,7 +90,7 @@ TEXT = Case(
 
 
 class Found(NamedTuple):
-    """What the tools say of a task."""
+    """The results of the tools on a task."""
 
     ramps: dict[str, RangeTest]
     alone: dict[str, Tuning]  # over all decades
@@ -99,7 +99,7 @@ class Found(NamedTuple):
 
 
 def seeds(purpose: int, count: int) -> jax.Array:
-    """Random keys; those of one purpose are no others'."""
+    """Random keys, different for each purpose."""
     return jax.random.split(jax.random.key(purpose), count)
 
 
@@ -143,7 +143,7 @@ def search(case: Case) -> Found:
 
 
 def candidates(case: Case, found: Found) -> dict[str, Schedule]:
-    """All that has one peak, by the family and where its peak is from."""
+    """The schedules with one peak, by family and by the source of the peak."""
     all_of_them = {}
     for name, family in case.families.items():
         peaks = {f"grid {peak:.3g}": peak for peak in case.grid}
@@ -159,7 +159,7 @@ def candidates(case: Case, found: Found) -> dict[str, Schedule]:
 
 
 def cycles(case: Case, found: Found) -> dict[str, Schedule]:
-    """Triangles, by where their rates are from; those of the grid begin at a tenth of the top."""
+    """Triangles, by the source of their rates; those of the grid begin at a tenth of the top."""
     ends = {f"grid {top:.3g}": (top / 10, top) for top in case.grid}
     for source, tuning in found.cycles.items():
         top = tuning.best["peak"]
@@ -181,7 +181,7 @@ class Row(NamedTuple):
 
 
 def rows(case: Case, result: Sweep, family: str) -> list[Row]:
-    """The best of a family's grid, and what the tools found beside it."""
+    """The best of a family's grid, and what the tools found, compared with it."""
     mine = {
         n.removeprefix(f"{family}: "): i
         for i, n in enumerate(result.names)
@@ -190,20 +190,20 @@ def rows(case: Case, result: Sweep, family: str) -> list[Row]:
     means = result.values.mean(axis=1)
     grid = [i for source, i in mine.items() if source.startswith("grid")]
     best = grid[int(np.nanargmin(means[grid]))]
-    beside = result.compared_with(best)
+    differences = result.compared_with(best)
     lines = []
     for source, i in mine.items():
         rate = float(np.max(parse(result.texts[i])(np.arange(case.steps))))
         if i == best:
             lines.append(Row(family, "best of the grid", rate, float(means[i]), "", ""))
         elif i not in grid:
-            off = f"{beside[i].mean:+.4f} ± {beside[i].margin:.4f}"
-            lines.append(Row(family, source, rate, float(means[i]), off, beside[i].words))
+            off = f"{differences[i].mean:+.4f} ± {differences[i].margin:.4f}"
+            lines.append(Row(family, source, rate, float(means[i]), off, differences[i].words))
     return lines
 
 
 def shown(lines: list[Row]) -> str:
-    """The table."""
+    """The rows as text."""
     return "\n".join(
         f"| {r.family} | {r.source} | {r.rate:.3g} | "
         f"{f'{r.loss:.4f}' if np.isfinite(r.loss) else 'diverged'} | {r.off} | {r.words} |"
@@ -212,7 +212,7 @@ def shown(lines: list[Row]) -> str:
 
 
 def verdicts(by_task: dict[str, list[Row]]) -> str:
-    """Of how many schedules each tool's rate is as good as the best of the grid."""
+    """A table: for how many schedules each tool's rate is as good as the best of the grid."""
     known: dict[str, dict[str, list[bool]]] = {}
     for task, lines in by_task.items():
         for row in lines:
@@ -220,7 +220,7 @@ def verdicts(by_task: dict[str, list[Row]]) -> str:
                 tasks = known.setdefault(row.source, {name: [] for name in by_task})
                 tasks[task].append(np.isfinite(row.loss) and row.words != "worse")
     head = [
-        f"| rate from | {' | '.join(f'{task}: of its schedules' for task in by_task)} |",
+        f"| rate from | {' | '.join(by_task)} |",
         f"| --- |{' --- |' * len(by_task)}",
     ]
     return "\n".join(
@@ -233,17 +233,17 @@ def verdicts(by_task: dict[str, list[Row]]) -> str:
 
 
 def dynamic(case: Case, peaks: Sweep, cycles: Sweep, lines: list[Row]) -> str:
-    """Every schedule at the rate the tools found, beside the best constant rate of the grid."""
+    """Every schedule at the rate the tools found, compared with the best constant rate."""
     (best,) = (r for r in lines if (r.family, r.source) == ("constant", "best of the grid"))
     reference = peaks.values[peaks.names.index(f"constant: grid {best.rate:.3g}")]
-    head = "| schedule | test loss | above the best constant rate | in words |"
+    head = "| schedule | test loss | above the best constant rate | verdict |"
     table = [head, "| --- | --- | --- | --- |"]
     for family in [*case.families, "triangles"]:
         result = cycles if family == "triangles" else peaks
         values = result.values[result.names.index(f"{family}: `range_test`, then `tune`")]
-        beside = paired(values, reference)
-        off = f"{beside.mean:+.4f} ± {beside.margin:.4f}"
-        table.append(f"| {family} | {values.mean():.4f} | {off} | {beside.words} |")
+        difference = paired(values, reference)
+        off = f"{difference.mean:+.4f} ± {difference.margin:.4f}"
+        table.append(f"| {family} | {values.mean():.4f} | {off} | {difference.words} |")
     return "\n".join(table)
 
 
@@ -264,7 +264,7 @@ def section(case: Case) -> tuple[str, list[Row]]:
     peaks, triangular = measure(candidates(case, found)), measure(cycles(case, found))
     lines = [row for family in case.families for row in rows(case, peaks, family)]
     lines += rows(case, triangular, "triangles")
-    said = SECTION.format(
+    text_of_section = SECTION.format(
         title=case.title,
         name=case.task.name,
         summary=case.task.summary,
@@ -280,7 +280,7 @@ def section(case: Case) -> tuple[str, list[Row]]:
             found.within | {f"triangles, {name}": tuning for name, tuning in found.cycles.items()}
         ),
     )
-    return said, lines
+    return text_of_section, lines
 
 
 def main() -> None:
@@ -296,7 +296,7 @@ def main() -> None:
         high=HIGHEST,
         seconds=round(time.process_time(), -2),
         verdicts=verdicts({title: lines for title, (_, lines) in sections.items()}),
-        sections="\n".join(said for said, _ in sections.values()),
+        sections="\n".join(words for words, _ in sections.values()),
     )
     (Path(__file__).parents[1] / "docs" / "evidence.md").write_text(page)
     print(page)
@@ -305,61 +305,65 @@ def main() -> None:
 
 SECTION = """## {title}
 
-The task of `lr_optax/demo/{name}.py`:
+The task of `lr_optax/tasks/_{name}.py`:
 {summary}.
-{steps} steps. The grid has {points} rates from {lowest:.3g} to {highest:.3g}; every line is trained
-with the same {seeds} fresh seeds.
+{steps} steps. The grid has {points} rates from {lowest:.3g} to {highest:.3g}. Every row is trained
+with the same {seeds} new seeds.
 
-| schedule | rate from | highest rate | test loss | above the grid's best | in words |
+| schedule | rate from | highest rate | test loss | above the grid's best | verdict |
 | --- | --- | --- | --- | --- | --- |
 {rows}
 
-Does a rate that moves improve the model over the best constant one? Every schedule at the rate that
-`range_test`, then `tune` found, beside the constant rate that is the best of the grid:
+Does a schedule improve the model over the best constant rate? Every schedule, at the rate found by
+`range_test` and then `tune`, compared with the best constant rate of the grid:
 
 {dynamic}
 
-What `range_test` said, and on a linear ramp up to the end of the range that it found:
+The results of `range_test`, on an exponential ramp and on a linear one up to the end of the range
+that was found:
 
 {ranges}
 
-What `tune` said, in the range that `range_test` found:
+The results of `tune`, in the range that `range_test` found:
 
 {tunings}
 """
 
-PAGE = """# Do range_test and tune find what a fine grid finds?
+PAGE = """# Are `range_test` and `tune` as good as a fine grid?
 
-Made by `benchmarks/evidence.py`, in some {seconds:.0f} CPU seconds.
+`benchmarks/evidence.py` makes this page in about {seconds:.0f} CPU seconds.
 
-Two tasks, a few schedules each. `range_test` saw the training losses of {ramps} ramps of {ramp}
-steps, from {low:g} to {high:g}. `tune` saw {tuned} other seeds and the validation data: alone,
-over the same five decades; and after `range_test`, in the range that it found (`search_range`), as
-`lr-optax find` does. Everything in the tables is then trained with the same fresh seeds and
-measured on the test data; ± is the 95 % interval of the difference to the best of the grid, paired
-by seed. That best is chosen on these same runs, which flatters it. Triangles are four cycles; those
-of the grid, and where `tune` follows `range_test`, begin at a tenth of their highest rate.
+There are two tasks with a few schedules each.
 
-For how many schedules is what a tool found within noise of the grid's best, or better?
+- `range_test` used the training losses of {ramps} ramps of {ramp} steps, from {low:g} to {high:g}.
+- `tune` used {tuned} other seeds and the validation data. It ran alone over the same five decades,
+  and after `range_test` in the range that this found (`search_range`), as `lr-optax find` does.
+- The rates that were found, and those of the grid, were then trained with the same new seeds and
+  measured on the test data. ± is the 95% interval of the difference to the best of the grid, paired
+  by seed. That best is chosen on these same runs, so its loss is optimistic.
+- Triangles are four cycles. Those of the grid, and those where `tune` follows `range_test`, begin
+  at a tenth of their highest rate.
+
+For how many schedules did the tool find a rate at least as good as the grid's best, within noise?
 
 {verdicts}
 
-So take **the range from `range_test` and the peak from `tune`**, under the schedule that will be
-used: within noise of the grid's best, or better, for every schedule on both tasks. `tune` alone
-does as well, if you know five decades in which the peak lies; the ramp names the range, and says
-when it does not reach far enough. One suggestion for all schedules cannot be right: on both tasks
-the best peak of a cosine is two to three times that of a constant rate. Which suggestion is near
-which schedule changes with the task, and `slide` is far too high everywhere.
+So take **the range from `range_test` and the peak from `tune`**, under the schedule that you will
+use. For every schedule on both tasks this is as good as the grid's best, within noise. `tune` alone
+does as well if you know five decades that contain the peak; the ramp finds the range, and warns
+when it does not reach far enough. No single suggestion suits all schedules: on both tasks the best
+peak of a cosine is two to three times that of a constant rate. Which suggestion is near which
+schedule depends on the task, and `slide` is far too high everywhere.
 
-Of a cyclical schedule a ramp may name the lowest rate, if it is linear, as Smith's is; the highest
-again is for `tune`. Triangles between the two rates that a ramp names end above the best of the
-grid on both tasks: the highest is too high on the text, and an exponential ramp, which stays long
-at low rates, names a lowest that is too low. (A first run had these two cases alone; the linear
-ramp, and a tenth of the highest as in the grid, were added when it had shown that. Steps, seeds and
-grids were fixed before, and not changed.)
+For a cyclical schedule, a linear ramp such as Smith's can give the lowest rate; `tune` should find
+the highest. Triangles between the two rates that a ramp suggests end above the best of the grid on
+both tasks: the highest rate is too high on the text, and an exponential ramp, which stays at low
+rates for long, suggests a lowest rate that is too low. (The first run had only these two cases. The
+linear ramp, and a lowest rate of a tenth of the highest as in the grid, were added after it. Steps,
+seeds and grids were fixed before and not changed.)
 
-Over the best constant rate all schedules that move improve the model of the digits; on the text,
-in so few steps, only the one that cools down at the end does, by 1.2 %.
+Compared with the best constant rate, every schedule that changes the rate improves the model on the
+digits. On the text, with so few steps, only the one that cools down at the end does, by 1.2%.
 
 {sections}"""
 

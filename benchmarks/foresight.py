@@ -1,4 +1,4 @@
-"""What the tools that look ahead cost: fits, predictions, optimisation, the bound."""
+"""The cost of the tools that look ahead: fits, predictions, optimization, the bound."""
 
 import time
 from collections.abc import Callable, Iterator

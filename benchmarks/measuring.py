@@ -30,7 +30,7 @@ class Section(NamedTuple):
 
 
 def in_turns(n: int, *timed: Callable[[], float]) -> list[tuple[float, ...]]:
-    """Seconds of n turns, each of all in random order: what runs beside this hits all alike."""
+    """Seconds of n turns, each of all in random order, so that other load affects all alike."""
     turns = []
     for _ in range(n):
         order = random.sample(range(len(timed)), len(timed))

@@ -1,4 +1,4 @@
-"""What a program needs in memory beside its result, as XLA plans it: nothing is run."""
+"""The memory of a program apart from its result, as XLA plans it; nothing is run."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -45,7 +45,7 @@ def step_rows() -> Iterator[str]:
 
 
 def lane_rows() -> Iterator[str]:
-    """A sweep's program, beside as many times the memory of one run."""
+    """A sweep's program, compared with the memory of one run times their number."""
     train = digits.trainer(digits.load(), STEPS)
     key = jax.random.key(0)
     strategies = schedules()

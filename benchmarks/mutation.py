@@ -1,17 +1,17 @@
-"""Do the tests bite? A sample of mutants of the code, each judged by the tests of its room.
+"""Mutation testing: a sample of mutants of the code, each judged by the tests of its room.
 
-python benchmarks/mutation.py             # goes on where it stopped; writes benchmarks/MUTATION.md
-python benchmarks/mutation.py --again     # judges by all tests of the library what still lives
+python benchmarks/mutation.py           # continues where it stopped; writes benchmarks/MUTATION.md
+python benchmarks/mutation.py --again   # judges the survivors by all tests of the library
 
-A mutant is the code with one thing changed by Cosmic Ray: an operator, a comparison, a number, a
-condition, a loop or an exception that is caught. Of every place in the code one mutant at most is
-taken, and the places are sampled by a hash of what stands there, so that a change elsewhere leaves
-the sample as it is. It is killed if a test fails or takes longer than ``LIMIT``. Left out are
-annotations and the texts of errors (no behaviour), decorators (every test would notice), and
-mutants that are no Python or mix kinds of operators (any call would notice).
+A mutant is the code with one change by Cosmic Ray: to an operator, a comparison, a number, a
+condition, a loop or a caught exception. At most one mutant is taken of each place in the code, and
+the places are sampled by a hash of their text, so a change elsewhere keeps the sample. A mutant is
+killed if a test fails or takes longer than ``LIMIT``. Left out are annotations and error texts (no
+behavior), decorators (every test would notice), and mutants that are not valid Python or mix kinds
+of operators (any call would notice).
 
-``equivalent_mutants.json`` says of every mutant that no test can tell why that is so. The first
-search for a test that fails ends after ``ENOUGH`` seconds; ``--again`` has no end.
+``equivalent_mutants.json`` gives the reason for each mutant that no test can detect. The first
+search for a failing test ends after ``ENOUGH`` seconds; ``--again`` has no limit.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from cosmic_ray.ast import Visitor, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
-TITLE = "Do the tests bite?"
+TITLE = "Mutation testing."
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 WORK = ROOT / ".mutation"
@@ -125,7 +125,7 @@ class Mutant(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What the tests said of a mutant: the test that failed, or none."""
+    """The judgement of the tests on a mutant: the test that failed, or none."""
 
     name: str
     by: str
@@ -344,10 +344,10 @@ def ask(
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             code = os.waitstatus_to_exitcode(status)
-            said = log.read_text()
-            if code in (0, 5) or SPENT in said:  # 5: no test of this name
+            output = log.read_text()
+            if code in (0, 5) or SPENT in output:  # 5: no test of this name
                 return ""
-            failed = re.search(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
+            failed = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
             if not failed and code > 0:
                 sys.exit(f"pytest gave {code} and no failed test; see {log}")
             return failed[1] if failed else f"signal {-code}"
@@ -400,15 +400,15 @@ def report(chosen: list[Mutant], judged: dict[str, Judgement], equivalent: dict[
         rows.append((room, len(names), killed, alike, len(names) - killed - alike))
     rows.append(("all", *(sum(column) for column in zip(*[row[1:] for row in rows], strict=True))))
     lines = [
-        "# Mutants",
+        "# Mutation testing",
         "",
-        f"{TITLE} Made by `python benchmarks/mutation.py`, which says what a mutant is.",
+        "`python benchmarks/mutation.py` makes this page. Its docstring says what a mutant is.",
         "",
-        "| room | mutants | killed | equivalent | survived | killed of those not equivalent |",
+        "| room | mutants | killed | equivalent | survived | killed, of those not equivalent |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for room, number, killed, alike, alive in rows:
-        share = f"{100 * killed / max(number - alike, 1):.1f} %"
+        share = f"{100 * killed / max(number - alike, 1):.1f}%"
         lines.append(f"| {room} | {number} | {killed} | {alike} | {alive} | {share} |")
     for title, wanted in (("Equivalent", True), ("Survived", False)):
         found = [
@@ -459,8 +459,8 @@ def main() -> None:
         judgement = judge(one, folder, wide=again)
         with RESULTS.open("a") as results:
             results.write(json.dumps(judgement._asdict()) + "\n")
-        said = f"killed by {judgement.by}" if judgement.by else "SURVIVED"
-        print(f"{number}/{len(todo)} {one.name()}: {said} ({judgement.seconds} s)", flush=True)
+        verdict = f"killed by {judgement.by}" if judgement.by else "SURVIVED"
+        print(f"{number}/{len(todo)} {one.name()}: {verdict} ({judgement.seconds} s)", flush=True)
     (HERE / "MUTATION.md").write_text(report(chosen, known(), equivalent))
 
 

@@ -1,4 +1,4 @@
-"""lr_optax beside Optax, in one process: program size, compile time, evaluation, accuracy.
+"""lr_optax and Optax in one process: program size, compile time, evaluation, accuracy.
 
 Times are medians over repetitions in which the libraries, and a bare multiply, take turns in random
 order; a ratio is the median of the turns' ratios, ours over theirs: below 1 is faster.
@@ -96,7 +96,7 @@ def growing(n: int) -> list[Pair]:
 
 
 def instructions(schedule: Rate) -> int:
-    """How many instructions the optimised program for one step has."""
+    """How many instructions the optimized program for one step has."""
     program = jax.jit(lambda step: schedule(step)).lower(jnp.int32(0)).compile().as_text()
     return sum(" = " in line for line in (program or "").splitlines())
 
@@ -270,13 +270,13 @@ def sections(repeat: int) -> Iterator[Section]:
     yield Section(
         "One schedule",
         "Instructions for one step; milliseconds for a million steps, the ratio with its "
-        "quartiles, and how often a bare multiply of as many would fit into ours.",
+        "quartiles, and our time as a multiple of a bare multiplication of a million numbers.",
         "| schedule | instr. | Optax | ms | Optax | ratio | quartiles | × multiply |",
         size_rows(repeat),
     )
     yield Section(
         "Outside of a program",
-        "Milliseconds for each.",
+        "Milliseconds for each task.",
         "| to | ms | Optax | torch |",
         cost_rows(repeat),
     )

@@ -1,4 +1,4 @@
-"""A training step with a rate of each kind: what it costs beside a constant rate.
+"""The cost of a training step with each kind of rate, compared with a constant rate.
 
 All ways take turns in one process. A difference is the median, over turns, of a way's time over
 the constant rate's in the same turn, with the quartiles of these ratios: the noise. "Passes" are
@@ -213,13 +213,14 @@ def sections(repeat: int) -> Iterator[Section]:
     yield Section(
         "Adam over 200 leaves",
         "Instructions; kernels that write a leaf, and scalar ones; milliseconds to trace and "
-        "compile. 1,000 restarts of Optax take minutes, and are left out.",
+        "compile. 1,000 restarts of Optax take minutes and are left out.",
         "| schedule | way | instr. | passes | scalar | ms |",
         restart_rows(),
     )
     yield Section(
         "A training step",
-        "Milliseconds, beside the constant rate in the same turn, and the quartiles of that.",
+        "Milliseconds, and the difference from the constant rate in the same turn, with its "
+        "quartiles.",
         "| model | Adam with | passes | scalar | ms | difference | quartiles |",
         step_rows(repeat),
     )

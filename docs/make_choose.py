@@ -13,7 +13,7 @@ NAMES = {"stable": "constant after warm-up", "cos0": "cosine to 0", "cos10": "co
 
 
 def name(schedule: str) -> str:
-    """A schedule's code in words: wsd0.2s is a cooldown of 1 - sqrt over the last fifth."""
+    """Spell out a schedule's code: wsd0.2s is a 1 - sqrt cooldown over the last fifth."""
     if schedule in NAMES:
         return NAMES[schedule]
     share = float(schedule.removeprefix("wsd").removesuffix("s"))
@@ -22,7 +22,7 @@ def name(schedule: str) -> str:
 
 
 def main(path: Path, horizon: str = "50000") -> None:
-    """Final validation loss at one horizon, best first, and the distance to the best."""
+    """Print the final validation losses at one horizon, best first, and the gaps to the best."""
     with path.open() as file:
         runs = [row for row in csv.DictReader(file) if row["horizon"] == horizon]
     runs.sort(key=lambda row: float(row["final_val_loss"]))

@@ -1,7 +1,7 @@
 """Write docs/gallery.md, a picture and two lines for every schedule, from the catalogue.
 
 python docs/make_gallery.py           # writes the page and its pictures
-python docs/make_gallery.py --check   # fails if the page is not what the catalogue says
+python docs/make_gallery.py --check   # fails if the page is not up to date
 """
 
 import inspect
@@ -20,26 +20,18 @@ HERE = Path(__file__).parent
 PICTURES = HERE / "gallery"
 TOP = """# Gallery
 
-Every schedule, by family: its formula, when to use it, and the picture of its docstring's example.
-Made from the catalogue by `docs/make_gallery.py`. Which one to choose: [choose.md](choose.md).
+Every schedule, by family: its formula, when to use it, and a picture of its docstring's example.
+`docs/make_gallery.py` makes this page from the catalogue. See also [choose.md](choose.md) on which
+one to choose.
 """
 
 
 # Modules in the order of the page; one that is missing here comes last.
-ORDER = [
-    "steps",
-    "decay",
-    "anytime",
-    "warmups",
-    "recipes",
-    "stages",
-    "cycles",
-    "tables",
-]
+ORDER = ["decays", "warmups", "cycles", "tables", "combine"]
 
 
 def families() -> dict[str, list[str]]:
-    """The library's own schedules by the module they stand in."""
+    """The library's own schedules by module, in the order of the page."""
     members: dict[str, list[str]] = {}
     for name, factory in catalogue().items():
         if factory.__module__.startswith("lr_optax.schedules"):
@@ -53,25 +45,25 @@ def families() -> dict[str, list[str]]:
 
 
 def doc(name: str) -> str:
-    """A schedule's docstring, its references to other names as plain code."""
+    """A schedule's docstring, with references to other names as plain code."""
     text = inspect.getdoc(catalogue()[name]) or ""
     return re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", text)
 
 
 def section(name: str, heading: str) -> str:
-    """What stands under a heading of the docstring, as one line."""
-    found = re.search(rf"^{heading}:\n((?:    .*\n?|\n)+)", doc(name), re.MULTILINE)
-    return " ".join(found.group(1).split()) if found else ""
+    """The text under a heading of the docstring, as one line."""
+    match = re.search(rf"^{heading}:\n((?:    .*\n?|\n)+)", doc(name), re.MULTILINE)
+    return " ".join(match.group(1).split()) if match else ""
 
 
 def horizon(name: str) -> int:
-    """A little more than the last step that the docstring's example looks at."""
+    """A little more than the last step in the docstring's example."""
     steps = [int(n) for n in re.findall(r"(?:\bs|arange)\(([\d_]+)\)", doc(name))]
     return max(8, round(1.2 * max(steps, default=100)))
 
 
 def picture(name: str) -> str:
-    """The picture of a schedule's example, if its text tells it whole."""
+    """Draw a schedule's example, if it has one that prints completely."""
     shown = example(name)
     if shown is None:
         return ""
@@ -100,7 +92,7 @@ def page(image_of: Callable[[str], str]) -> str:
 
 
 def existing(name: str) -> str:
-    """The link to a picture that is there."""
+    """The link to an existing picture."""
     there = (PICTURES / f"{name}.png").exists()
     return f"`{example(name)!r}`\n\n![{name}](gallery/{name}.png)\n\n" if there else ""
 

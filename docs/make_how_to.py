@@ -1,7 +1,7 @@
-"""Write docs/how_to.md, a section for every question, from the examples that answer them.
+"""Write docs/how_to.md, a section for each question, from the examples that answer them.
 
 python docs/make_how_to.py           # writes the page
-python docs/make_how_to.py --check   # fails if the page is not what the examples say
+python docs/make_how_to.py --check   # fails if the page is not up to date
 """
 
 import ast
@@ -24,9 +24,9 @@ QUESTIONS = [
 ]
 TOP = """# How do I ...?
 
-Ten tasks, each as a script that runs as it stands: `python examples/NAME.py`. All run in CI.
-Made from [examples/](../examples) by `docs/make_how_to.py`. What there is:
-[gallery.md](gallery.md). Which to choose: [choose.md](choose.md).
+Each of these tasks is a script that runs as is, `python examples/NAME.py`, and is tested in CI.
+`docs/make_how_to.py` makes this page from [examples/](../examples). See also the list of all
+schedules, [gallery.md](gallery.md), and how to choose one, [choose.md](choose.md).
 """
 
 
@@ -41,7 +41,7 @@ def entry(path: Path) -> str:
 
 
 def page() -> str:
-    """The whole page; what is no task of its own comes last, as a list of links."""
+    """The whole page; the other examples come last, as a list of links."""
     others = sorted(path for path in EXAMPLES.glob("*.py") if path.stem not in QUESTIONS)
     lines = [
         f"- [{path.stem}](../examples/{path.name}): "
@@ -49,7 +49,7 @@ def page() -> str:
         for path in others
     ]
     entries = [entry(EXAMPLES / f"{name}.py") for name in QUESTIONS]
-    return "\n".join([TOP, *entries, "## And\n", *lines]) + "\n"
+    return "\n".join([TOP, *entries, "## More examples\n", *lines]) + "\n"
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ LOGGED = ("constant", "multistep decay", "cosine to zero")
 
 
 class Own(NamedTuple):
-    """A task of our own, and the peak that suits most strategies of ``compare`` there."""
+    """A task of our own, and the peak that suits most of the strategies of ``compare``."""
 
     task: Task
     peak: float
@@ -97,7 +97,7 @@ def own_logs(own: Own) -> dict[str, Log]:
 
 
 class Trial:
-    """A law fitted to some logs, and what it says of the others."""
+    """A law fitted to some logs, and its predictions of the others."""
 
     def __init__(self, logs: dict[str, Log], fitted: tuple[str, ...], law: str = "multi_power"):
         begin = time.process_time()
@@ -110,28 +110,29 @@ class Trial:
         }
 
     def arrays(self, names: list[str] | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of runs by name: final losses, predicted ones, spreads."""
+        """Final losses of the named runs, as measured and as predicted, and the spreads."""
         names = list(self.logs) if names is None else names
-        truth = np.array([self.logs[name].losses[-1] for name in names])
-        said = np.array([self.predictions[name].final for name in names])
-        return truth, said, np.array([self.predictions[name].final_spread for name in names])
+        measured = np.array([self.logs[name].losses[-1] for name in names])
+        predicted = np.array([self.predictions[name].final for name in names])
+        spread = np.array([self.predictions[name].final_spread for name in names])
+        return measured, predicted, spread
 
     def summary(self, among: list[str]) -> tuple[float, float, float, float]:
-        """Mean error, the share within the spread, and Spearman and regret of some runs."""
-        truth, said, spread = self.arrays()
-        some_truth, some_said, _ = self.arrays(among)
-        rank = np.corrcoef(rankdata(some_truth), rankdata(some_said))[0, 1]
-        regret = some_truth[np.argmin(some_said)] - some_truth.min()
-        error = np.abs(said - truth)
+        """Mean error, share within the spread, and Spearman and regret among some runs."""
+        measured, predicted, spread = self.arrays()
+        truth, forecast, _ = self.arrays(among)
+        rank = np.corrcoef(rankdata(truth), rankdata(forecast))[0, 1]
+        regret = truth[np.argmin(forecast)] - truth.min()
+        error = np.abs(predicted - measured)
         return float(error.mean()), float(np.mean(error <= spread)), rank, float(regret)
 
     def picture(self, path: Path) -> None:
         """Predicted against measured final losses."""
         picture = figure.new_figure(5, 4.5)
         axes = picture.add_subplot()
-        truth, said, spread = self.arrays()
-        axes.errorbar(truth, said, yerr=spread, fmt="o", markersize=3, linewidth=0.7)
-        ends = [truth.min(), truth.max()]
+        measured, predicted, spread = self.arrays()
+        axes.errorbar(measured, predicted, yerr=spread, fmt="o", markersize=3, linewidth=0.7)
+        ends = [measured.min(), measured.max()]
         axes.plot(ends, ends, color="0.5", linewidth=1)
         axes.set(xlabel="measured final loss", ylabel="predicted, 90%")
         axes.grid(alpha=0.3)
@@ -145,8 +146,9 @@ def rows(trial: Trial, names: list[str]) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for name in sorted(names, key=lambda name: trial.logs[name].losses[-1]):
-        (truth,), (said,), (spread,) = trial.arrays([name])
-        lines.append(f"| {name} | {truth:.4f} | {said:.4f} | {spread:.4f} | {said - truth:+.4f} |")
+        (measured,), (predicted,), (spread,) = trial.arrays([name])
+        error = predicted - measured
+        lines.append(f"| {name} | {measured:.4f} | {predicted:.4f} | {spread:.4f} | {error:+.4f} |")
     return "\n".join(lines)
 
 
@@ -166,7 +168,7 @@ def summaries(trials: dict[str, Trial], among: list[str]) -> str:
 
 
 def page(folder: Path) -> str:
-    """The whole page; its pictures are written on the way."""
+    """Make the whole page, and write its pictures."""
     logs = study(folder)
     trials = {law: Trial(logs, STUDIED, law) for law in LAW_NAMES}
     trial = trials["multi_power"]
@@ -176,7 +178,7 @@ def page(folder: Path) -> str:
     ranking = trial.law.rank({name: logs[name].rates for name in long}, 49801)
     ranking.plot(PICTURES / "ranking.png")
     best = optimize_schedule(trial.law, 50000, 1e-3, warmup_steps=300)
-    best.plot(PICTURES / "optimised.png")
+    best.plot(PICTURES / "optimized.png")
     return TEXT.format(
         law=trial.law,
         study=rows(trial, long),
@@ -191,7 +193,7 @@ def page(folder: Path) -> str:
 
 
 def closed_loop(title: str, own: Own) -> str:
-    """What the laws say of a task of our own."""
+    """The section of a task of our own."""
     logs = own_logs(own)
     trials = {law: Trial(logs, LOGGED, law) for law in LAW_NAMES}
     trial, name = trials["multi_power"], own.task.name
@@ -225,39 +227,46 @@ SECTION = """### {title}
 """
 
 
-TEXT = """# Which schedule, before it is run?
+TEXT = """# Predicting losses
 
-From a few logged runs a loss law says how a run under any other schedule will end, with a spread,
-and finds the schedule that ends lowest. Everything below is made by `docs/make_predict.py`.
+A loss law is fitted to a few logged runs. It predicts the final loss under any other schedule, with
+a spread, and finds the schedule with the lowest predicted loss. `docs/make_predict.py` makes
+everything on this page.
 
 ```python
 from lr_optax import fit_loss_law, optimize_schedule, read_log
 
 law = fit_loss_law([read_log("level.csv"), read_log("falls.csv")])
-law.predict(schedule, total_steps=50_000).final      # and .final_spread, .plot("curve.png")
+law.predict(schedule, total_steps=50_000).final  # and .final_spread, .plot("curve.png")
 law.rank({{"cosine": a, "trapezoid": b}}, total_steps=50_000)
 optimize_schedule(law, total_steps=50_000, peak=1e-3).schedule
 ```
 
-The same from files, `lr-optax predict level.csv falls.csv --candidate TEXT --total-steps 50000` and
-`lr-optax optimize level.csv falls.csv --total-steps 50000`.
+The same from the command line:
 
-What to log: one run at a level rate, and one or two that fall from it, of half the length you ask
-about or more, all at the peak you mean to use. A single smooth curve (cosine, linear) fits well and
-says little: what a fall brings cannot be told there from what the steps bring, and the law warns.
+```sh
+lr-optax predict level.csv falls.csv --candidate TEXT --total-steps 50000
+lr-optax optimize level.csv falls.csv --total-steps 50000
+```
+
+What to log: one run at a constant rate, and one or two that decay from it. They should have at
+least half the length you ask about, and the peak you mean to use. A single smooth curve (cosine,
+linear) fits well but identifies little: the effect of decay cannot be separated from that of more
+steps, and the fit warns about it.
 
 ## Language models of 124M parameters
 
-SlimPajama, AdamW, peak rate 1e-3; 33 runs published by F. Schaipp and A. Hägele (repository
-fabian-sp/lr-scheduling, MIT). The laws see three: constant for 50,000 steps, a trapezoid with a
-cooldown of 20% and a cosine to 10%, both over 25,000 steps. They predict the last logged validation
-losses of the other thirty, of 15,000 to 50,000 steps. Spearman and regret are those of the nine
-schedules of 50,000 steps: regret is what the one chosen ends above the best.
+SlimPajama, AdamW, peak rate 1e-3: 33 runs published by F. Schaipp and A. Hägele (repository
+fabian-sp/lr-scheduling, MIT). The laws are fitted to three of them: constant for 50,000 steps, and
+a trapezoid with a cooldown of 20% and a cosine to 10%, both over 25,000 steps. They predict the
+last logged validation losses of the other thirty, which have 15,000 to 50,000 steps. Spearman's
+rank correlation and regret are for the nine schedules of 50,000 steps. Regret is how far the
+schedule with the lowest prediction ends above the best one.
 
 {laws}
 
-The law that is the default, and its residuals: it follows the ends of runs, on which half of the
-weight lies, and misses the middle of the cosine by .01.
+The default law, and its residuals. It follows the ends of the runs, which carry half of the weight,
+and misses the middle of the cosine by 0.01.
 
 ```
 {law}
@@ -269,7 +278,7 @@ weight lies, and misses the middle of the cosine by .01.
 
 ![predicted and measured losses](predict/study.png)
 
-Which of these differences count? `law.rank(...)`:
+Which of these differences are significant? `law.rank(...)` shows it:
 
 ```
 {ranking}
@@ -277,60 +286,64 @@ Which of these differences count? `law.rank(...)`:
 
 ![the ranking](predict/ranking.png)
 
-And the best of all schedules, by gradients through the law:
+The schedule with the lowest predicted loss of all, found by gradients through the law:
 
 ```
 {best}
 ```
 
-![the optimised schedule](predict/optimised.png)
+![the optimized schedule](predict/optimized.png)
 
 The optimum is flat: `{nearest}`
-costs {cost} more, less than the law can tell.
+costs {cost} more, which is less than the law can resolve.
 
 ## Tasks of our own
 
-The closed loop: the tasks of `lr-optax compare`, every strategy at one peak, the one that suits
-most of them there. The laws see three of the strategies
+These are the tasks of `lr-optax compare`. Every strategy has the same peak, the one that suits most
+of them. The laws are fitted to three of the strategies
 ({logged}) and predict the others.
-A plateau has no schedule, and so no prediction. Regret is among those predicted.
+A plateau has no schedule, so it has no prediction. Regret is among the predicted strategies.
 
 {own}
 ## How the spread is made
 
-Half its width is √(a² + b²). a: 90% of the members of an ensemble lie within; each is fitted to
-the same runs with random weights, and with other beliefs about the parameters. b: what the law gets
-wrong, the errors along the runs and those at their ends when the last tenth of each is hidden and
-predicted, in root mean square, times the 95% quantile of a t-distribution with as many degrees of
-freedom as there are runs; at least .15%, which the laws' authors report on unseen runs. For the
-difference of two schedules b counts as far as their rates differ.
+Half of its width is √(a² + b²).
 
-It rests on few runs and is no guarantee: on both tasks of our own it covers fewer than nine in ten,
-and see the published curves below.
+- a is the uncertainty of the parameters. The law is fitted many times to the same runs, each time
+  with random weights and a different prior; 90% of these fits lie within a.
+- b is the error of the law itself: the root mean square of the errors along the runs, and of those
+  at their ends when the last tenth of each is hidden and predicted, times the 95% quantile of a
+  t-distribution with as many degrees of freedom as there are runs. It is at least 0.15%, which the
+  laws' authors report on unseen runs. For the difference between two schedules, b counts to
+  the extent that their rates differ.
+
+The spread rests on few runs and is not a guarantee. On both tasks of our own that of the default
+law covers fewer than nine in ten; see also the published curves below.
 
 ## What the laws cannot do
 
-- **Another peak.** Their parameters hold for one peak rate. Asked about another they answer, and
-  warn. For how the best peak moves with the cooldown and the horizon there is `last_iterate_bound`.
-- **Another task, batch size, optimizer or weight decay.** Nothing carries over; log short runs.
-- **Far extrapolation.** Beyond twice the longest run they warn. On the published curves of 25M and
-  100M models (multi-power law, fitted at 24,000 steps) the cosine of 72,000 steps ends .02 above
-  what is predicted, outside of the spread; within the horizon the ends are off by .001 to .011.
-- **Instabilities, divergence, overfitting.** The laws fall for ever towards L0, and know no loss
-  that rises while the rate stands still.
-- **Warm-up.** They do not say how long it should be: its rise does not count, or counts as drops
-  below zero (`count_warmup`).
-- **Rates that rise again.** Restarts and cycles were in none of the papers' fits. Drops below zero
-  are what the laws make of a rise; see the cyclical strategies in the tables of our own tasks.
-- **Early decay.** On both tasks of our own the multi-power law chooses the best strategy, and
-  orders the others roughly; but nearly all losses come out too high, and those of exp_range and the
-  exponential decay, which fall early, by more than the spread: it knows only the kinds of schedules
-  that were logged. Log one that is like what you ask about.
-- **Which law?** No law is the best everywhere. On the text the functional law errs least, and on
-  the digits most; Tissue's orders the text best, and errs there most.
-- **The Tissue law's optimum** is the peak until the last steps, whatever the data: it is no law to
-  optimise.
-- **One run.** The spread then rests on its own hidden end, and is wide.
+- **Another peak.** The parameters hold for one peak rate. For another one, the laws answer with a
+  warning. `last_iterate_bound` shows how the best peak depends on the cooldown and the horizon.
+- **Another task, batch size, optimizer or weight decay.** Nothing carries over: log new short runs.
+- **Far extrapolation.** Beyond twice the longest run, the laws warn. On the published curves of 25M
+  and 100M models (multi-power law, fitted at 24,000 steps), the cosine of 72,000 steps ends 0.02
+  above the prediction, outside of the spread. Within the horizon, the ends are off by 0.001 to
+  0.011.
+- **Instabilities, divergence, overfitting.** The laws fall towards L0 forever, and cannot describe
+  a loss that rises while the rate is constant.
+- **Warm-up.** The laws do not say how long it should be. Its rise is ignored, or counted as
+  negative drops (`count_warmup`).
+- **Rates that rise again.** None of the papers fitted restarts or cycles. The laws treat a rise as
+  a negative drop; see the cyclical strategies in the tables of our own tasks.
+- **Early decay.** On both tasks of our own, the multi-power law ranks the best strategy first and
+  the others roughly in order. But nearly all of its losses are too high, and those of exp_range and
+  the exponential decay, which fall early, by more than the spread. The law knows only the kinds of
+  schedules that were logged: log one that resembles what you ask about.
+- **Which law?** No law is best everywhere. The functional law has the smallest errors on the text
+  and the largest on the digits; Tissue's ranks the text best, and has the largest errors there.
+- **The Tissue law's optimum** is always to hold the peak until the last steps, whatever the data.
+  Fit another law to optimize a schedule.
+- **One run.** The spread then rests only on the hidden end of that run, and is wide.
 """
 
 

@@ -1,7 +1,7 @@
-"""What the documentation site has beside the pages in docs/: for mkdocs.yml.
+"""Pages of the documentation site that are not in docs/: hooks for mkdocs.yml.
 
-A page of the API for each family, by the list of public names in lr_optax/__init__.pyi, and the
-pages of the repository that stand outside docs/.
+These are the pages of the API, one for each family of the public names in lr_optax/__init__.pyi and
+one for each library in lr_optax/compat; and the repository's pages outside docs/.
 """
 
 import ast
@@ -21,23 +21,36 @@ PAGES = {
     "CHANGELOG.md": "project/changelog.md",
     "benchmarks/RESULTS.md": "project/benchmarks.md",
 }
-PAGES |= {
-    f"examples/{path.name}": f"examples/{path.stem}.md" for path in ROOT.glob("examples/*.py")
-}
+SCRIPTS = sorted(path.stem for path in ROOT.glob("examples/*.py"))
+PAGES |= {f"examples/{name}.py": f"examples/{name}.md" for name in SCRIPTS}
 ORIGIN = {page: source for source, page in PAGES.items()}
-LIBRARIES = sorted(path.stem for path in (ROOT / "lr_optax/compat").glob("[a-z]*.py"))
+# The pages of the API in their order: a room, or a file of schedules/.
+TITLES = {
+    "schedules": "Schedule and @schedule",
+    "decays": "Decays",
+    "warmups": "Warm-ups and whole runs",
+    "cycles": "Cycles and restarts",
+    "tables": "Tables",
+    "combine": "Combining schedules",
+    "text": "Text and JSON",
+    "feedback": "Rates that follow a metric",
+    "training": "Hyperparameters in training",
+    "planning": "Batch sizes and run lengths",
+    "inspection": "Plots and checks",
+    "foresight": "Choosing a schedule",
+}
 
 
 def homes() -> dict[str, str]:
-    """The module of every public name, as lr_optax/__init__.pyi has it."""
+    """The module of every public name, from lr_optax/__init__.pyi."""
     tree = ast.parse((ROOT / "lr_optax/__init__.pyi").read_text())
     imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
     return {alias.name: str(node.module) for node in imports for alias in node.names}
 
 
 def families() -> dict[str, list[str]]:
-    """Public names by their page: a file of schedules, or one of the other rooms."""
-    members: dict[str, list[str]] = {}
+    """Public names by page, in the order of the titles."""
+    members: dict[str, list[str]] = {page: [] for page in TITLES}
     for name, home in homes().items():
         room, *file = home.split(".")[1:]
         page = file[0] if room == "schedules" and file else {"_core": "schedules"}.get(room, room)
@@ -45,14 +58,9 @@ def families() -> dict[str, list[str]]:
     return members
 
 
-def title(page: str) -> str:
-    """A page's name in words."""
-    return page.replace("_", " ").capitalize()
-
-
 def api(page: str, names: list[str]) -> str:
     """A page of the API."""
-    return "\n\n".join([f"# {title(page)}", *(f"::: lr_optax.{name}" for name in names)])
+    return "\n\n".join([f"# {TITLES[page]}", *(f"::: lr_optax.{name}" for name in names)])
 
 
 def library(name: str) -> str:
@@ -61,8 +69,13 @@ def library(name: str) -> str:
     return f"# {module}\n\n::: {module}\n    options:\n      show_root_heading: false\n"
 
 
+def libraries() -> list[str]:
+    """The libraries whose calls are in lr_optax/compat."""
+    return sorted(path.stem for path in ROOT.glob("lr_optax/compat/[a-z]*.py"))
+
+
 def source(path: str) -> str:
-    """A page from outside docs/; a script as its question and its code."""
+    """A page from outside docs/; of a script, its question, its answer and its code."""
     text = (ROOT / path).read_text()
     if not path.endswith(".py"):
         return text
@@ -72,8 +85,8 @@ def source(path: str) -> str:
 
 def on_config(config: Any) -> None:
     """Add what is generated to the navigation."""
-    pages = [{title(page): f"api/{page}.md"} for page in families()]
-    calls = [{name: f"api/compat/{name}.md"} for name in LIBRARIES]
+    pages = [{TITLES[page]: f"api/{page}.md"} for page in families()]
+    calls = [{name: f"api/compat/{name}.md"} for name in libraries()]
     project = [page for page in PAGES.values() if page.startswith("project/")]
     scripts = [page for page in PAGES.values() if page.startswith("examples/")]
     config.nav += [
@@ -84,16 +97,16 @@ def on_config(config: Any) -> None:
 
 
 def on_files(files: Files, config: Any) -> None:
-    """Add the pages themselves."""
+    """Add the generated pages."""
     made = {f"api/{page}.md": api(page, names) for page, names in families().items()}
-    made |= {f"api/compat/{name}.md": library(name) for name in LIBRARIES}
+    made |= {f"api/compat/{name}.md": library(name) for name in libraries()}
     made |= {page: source(path) for path, page in PAGES.items()}
     for page, text in made.items():
         files.append(File.generated(config, page, content=text))
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Turn a link to a file of the repository into one to its page, or into its text."""
+    """Link files of the repository to their pages; keep only the text if there is none."""
     here = page.file.src_uri
     folder = Path(ORIGIN.get(here, f"docs/{here}")).parent
 
@@ -109,22 +122,22 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 class AsItIsCalled(griffe.Extension):
-    """Docstrings with links for marks, and schedules as their callers see them."""
+    """Docstrings with links, and schedules with the signature that their callers see."""
 
     def __init__(self) -> None:
         self.homes = homes()
 
     def on_function(self, *, func: griffe.Function, **_: Any) -> None:
-        """The step is the formula's, not the caller's."""
+        """Leave out the step, which is an argument of the formula alone."""
         if any(str(decorator.value).startswith("schedule") for decorator in func.decorators):
             func.parameters = griffe.Parameters(*list(func.parameters)[1:])
             func.returns = "Schedule"
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
-        """``:func:`name``` becomes a link, if the name is public."""
+        """Make links of ``:func:`name``` where the name is public."""
         if obj.docstring is not None:
             text = re.sub(r":\w+:`~?([\w.]+)`", self._link, obj.docstring.value)
-            # The plural is what griffe takes for code.
+            # griffe recognizes only the plural as a section of code.
             obj.docstring.value = re.sub(r"^(\s*)Example:$", r"\1Examples:", text, flags=re.M)
 
     def _link(self, mark: re.Match[str]) -> str:

@@ -1,7 +1,7 @@
 """How do I train a pretrained backbone at a lower rate than a new head?
 
-``optax.partition`` gives each group of parameters an optimizer of its own. One schedule for both,
-scaled for the backbone, keeps their ratio over the whole run.
+``optax.partition`` gives each group of parameters its own optimizer. One schedule for both, scaled
+down for the backbone, keeps the ratio of the rates constant over the whole run.
 """
 
 import jax

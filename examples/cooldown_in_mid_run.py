@@ -1,7 +1,7 @@
-"""How do I train at a constant rate and decide on the way when to cool down?
+"""How do I train at a constant rate and decide during the run when to cool down?
 
-``cooldown_from`` changes the future of a schedule and leaves its past as it was. The state of
-``with_hyperparams`` holds the count and no rate, so it goes on under the new schedule.
+``cooldown_from`` changes the future of a schedule and keeps its past. The state of
+``with_hyperparams`` stores the step count and not the rate, so it continues under the new schedule.
 """
 
 import jax
@@ -20,7 +20,7 @@ def loss(w, rows):
 
 @jax.jit
 def step(w, state, schedule, key):
-    """A schedule is a pytree, and may be an argument: compiled once for each kind of schedule."""
+    """Take the schedule as an argument: it is a pytree, and each kind compiles once."""
     grads = jax.grad(loss)(w, jax.random.randint(key, (4,), 0, 512))
     updates, state = with_hyperparams(optax.sgd, learning_rate=schedule).update(grads, state, w)
     return optax.apply_updates(w, updates), state
@@ -31,7 +31,7 @@ w = jnp.zeros(8)
 state = with_hyperparams(optax.sgd, learning_rate=schedule).init(w)
 before = 0.0
 for i, key in enumerate(jax.random.split(jax.random.key(2), 500)):
-    if i == 400:  # the budget ends, or a model is wanted: 100 more steps, down to 0
+    if i == 400:  # the budget ends, or you want a model: 100 more steps, down to 0
         before = loss(w, slice(None))
         schedule = cooldown_from(schedule, begin=i, cooldown_steps=100, shape="1-sqrt")
     w, state = step(w, state, schedule, key)

@@ -1,6 +1,7 @@
 """How do I train with cyclical rates whose range shrinks?
 
-``mode`` and ``shrink`` say how; keep the model from the end of a cycle, where the rate is lowest.
+``mode`` and ``shrink`` set how the range shrinks. Keep the model from the end of a cycle, where the
+rate is lowest.
 """
 
 import jax

@@ -1,7 +1,7 @@
 """How do I use schedules and a plateau with Equinox?
 
-Filter the model's arrays, as for any Optax optimizer. A module is callable, and so are masks made
-of one: ``with_hyperparams`` takes nothing for a schedule but what it is named.
+Filter the model's arrays, as for any Optax optimizer. Modules, and masks made from them, are
+callable; ``with_hyperparams`` treats only the arguments that you name as schedules.
 """
 
 from functools import partial

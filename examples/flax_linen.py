@@ -1,6 +1,6 @@
-"""How do I use a plateau with Flax's linen and its ``TrainState``?
+"""How do I use a plateau with Flax linen and its ``TrainState``?
 
-``TrainState.apply_gradients`` does not hand ``value`` on. Either override it in three lines, as
+``TrainState.apply_gradients`` does not pass ``value`` on. Either override it in three lines, as
 here for the training loss, or call ``observe`` on the whole state, as here for the validation loss.
 """
 
@@ -21,10 +21,10 @@ train, valid = slice(0, 1000), slice(1000, None)
 
 
 class TrainState(train_state.TrainState):
-    """A train state whose optimizer sees extra arguments such as ``value``."""
+    """A train state whose optimizer receives extra arguments such as ``value``."""
 
     def apply_gradients(self, *, grads: Any, **extra: Any) -> "TrainState":
-        """As Flax's, with ``extra`` for the optimizer."""
+        """Do what Flax does, with ``extra`` for the optimizer."""
         updates, opt_state = self.tx.update(grads, self.opt_state, self.params, **extra)
         params = optax.apply_updates(self.params, updates)
         return self.replace(step=self.step + 1, params=params, opt_state=opt_state)
@@ -61,5 +61,5 @@ for epoch in range(10):
     used = read_hyperparams(state)["effective_learning_rate"]
     print(f"epoch {epoch}  validation loss {value:.4f}  rate {used:.5f}")
 assert value < 0.35
-# One validation loss among fifty training losses, for the whole state
+# One validation loss, given to the whole state
 state = observe(state, value)

@@ -1,6 +1,6 @@
-"""How do I use schedules, a plateau and a log of the rate with Flax's nnx?
+"""How do I use schedules and a plateau with Flax nnx, and log the rate?
 
-``nnx.Optimizer`` takes the optimizer as it is; its state is read and observed in place.
+``nnx.Optimizer`` takes the optimizer as is. Read and observe its state in place.
 """
 
 import jax

@@ -1,7 +1,8 @@
 """How do I find a good peak rate?
 
-Train under every peak at once: ``sweep`` runs all of them, with several seeds, in one compiled
-program. Take peaks a factor of two or three apart, and go on if the best is at an edge.
+Train with every peak at once: ``sweep`` runs all of them, with several seeds, in one compiled
+program. Space the peaks by a factor of two or three, and extend the range if the best is at an
+edge.
 """
 
 import jax
@@ -22,7 +23,7 @@ def loss(params, rows):
 
 
 def train(schedule, key):
-    """The validation loss after training: a pure function, so that it can be mapped."""
+    """Return the validation loss after training, as a pure function that can be mapped."""
     tx = optax.sgd(schedule, momentum=0.9)
     params = {"w": jnp.zeros((64, 10)), "b": jnp.zeros(10)}
 

@@ -1,7 +1,7 @@
-"""How do I log rate, loss and metric to TensorBoard and to CSV, with a progress bar?
+"""How do I log the rate, loss and metric to TensorBoard and CSV, with a progress bar?
 
-``read_hyperparams`` inside the compiled step costs nothing; arrays come to the host once an epoch.
-Look at the curves with ``tensorboard --logdir results/log``.
+``read_hyperparams`` inside the compiled step costs nothing. The logged arrays reach the host once
+per epoch. View the curves with ``tensorboard --logdir results/log``.
 """
 
 import csv

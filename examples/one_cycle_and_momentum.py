@@ -1,7 +1,7 @@
 """How do I use one-cycle with its momentum, in AdamW and in SGD?
 
-``with_hyperparams`` gives the optimizer a schedule for each argument that is named: the momentum
-is ``b1`` in AdamW and ``momentum`` in SGD. Everything else is bound with ``functools.partial``.
+``with_hyperparams`` takes a schedule for each argument that you name. The momentum is ``b1`` in
+AdamW and ``momentum`` in SGD. Bind all other arguments with ``functools.partial``.
 """
 
 from functools import partial

@@ -1,8 +1,8 @@
-"""How do I write a schedule of my own?
+"""How do I write my own schedule?
 
-Decorate its formula. It can then be printed, saved, swept, differentiated and checked like the
-schedules of the library, and stands in ``parse`` under its name; on the command line too, once
-its module is imported: ``lr-optax show "sine(0.1, period=100)" --import own_schedule``.
+Decorate its formula. You can then print, save, sweep, differentiate and check it like the schedules
+of the library, and ``parse`` knows its name. So does the command line, once it imports the module:
+``lr-optax show "sine(0.1, period=100)" --import own_schedule``.
 """
 
 import jax

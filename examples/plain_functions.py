@@ -1,7 +1,7 @@
 """How do I use schedules with parameters in a plain tree, in the style of Haiku?
 
-Everything is a function of trees: a rate and a plateau for each group of parameters, and a whole
-epoch as one compiled scan.
+Everything is a function of trees: a schedule and a plateau for each group of parameters, and a
+whole epoch as one compiled scan.
 """
 
 import jax

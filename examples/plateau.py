@@ -1,7 +1,7 @@
-"""How do I cut the rate when the validation accuracy stops rising, with a warm-up, and log it?
+"""How do I cut the rate when the validation accuracy stops rising, with a warm-up and logging?
 
-Put ``reduce_on_plateau`` behind the optimizer, and let it ``observe`` the accuracy once an epoch.
-Steps in between leave its counters alone, and the warm-up goes on whatever the plateau says.
+Chain ``reduce_on_plateau`` after the optimizer, and ``observe`` the accuracy once per epoch. The
+steps in between leave its counters alone, and the warm-up continues whatever the plateau does.
 """
 
 import jax

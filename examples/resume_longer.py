@@ -1,8 +1,8 @@
-"""How do I go on from a checkpoint with a longer run than was planned?
+"""How do I resume from a checkpoint with a longer run than planned?
 
-What the code says holds after a restore, at the restored count. So look at the rate there: a new
-length moves the whole curve, and the rate jumps; ``check`` says so. Two schedules go on from where
-the old one is.
+After a restore, the schedule in your code applies, at the restored step count. So check the rate
+there: a new length moves the whole curve, the rate jumps, and ``check`` warns about it. Two other
+schedules continue from where the old one is.
 """
 
 import tempfile

@@ -1,7 +1,7 @@
-"""How do I compare schedules on a task of my own?
+"""How do I compare schedules on my own task?
 
-Write training as a function of a schedule and a key; ``sweep`` runs it under every schedule and
-key in one compiled program.
+Write training as a function of a schedule and a key. ``sweep`` runs it under every schedule with
+every key, in one compiled program.
 """
 
 import jax

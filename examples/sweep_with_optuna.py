@@ -1,8 +1,9 @@
-"""How do I search over families of schedules with Optuna, and give up bad runs early?
+"""How do I search over families of schedules with Optuna, and stop bad runs early?
 
-A trial draws a family and its numbers, and keeps the schedule as text: a study in a database, and
-workers on other machines, need no more. After every check the median of the others decides whether
-to go on. One program trains all trials of a family, and what was found is a ``Sweep`` again.
+A trial draws a family and its numbers, and stores the schedule as text, which is all that a study
+in a database or a worker on another machine needs. After each check, a trial that is worse than the
+median of the others stops. One program trains all trials of a family, and the results become a
+``Sweep``.
 """
 
 import jax
@@ -42,7 +43,7 @@ def start(schedule):
 
 @jax.jit
 def go_on(schedule, seeds, check):
-    """The part of a run up to the next check, for all seeds at once."""
+    """Train up to the next check, for all seeds at once."""
     tx = optax.sgd(schedule, momentum=0.9)
 
     def step(carry, key):
@@ -63,7 +64,7 @@ def objective(trial):
     family = FAMILIES[trial.suggest_categorical("family", list(FAMILIES))]
     text = repr(family(trial, trial.suggest_float("peak", 0.001, 3.0, log=True)))
     trial.set_user_attr("schedule", text)
-    schedule = parse(text)  # where the trial trains on another machine, there
+    schedule = parse(text)  # on another machine, the worker does this
     seeds = jax.vmap(lambda _: start(schedule))(KEYS)
     history = []
     for check in range(CHECKS):

@@ -1,8 +1,8 @@
-"""How do I compare schedules with Ray Tune, each trial in a process or on a machine of its own?
+"""How do I compare schedules with Ray Tune, each trial in its own process or on its own machine?
 
-A schedule travels as text, which a worker parses, and a trial reports its losses at every check;
-ASHA stops those that fall behind. ``ray.init`` without an address takes this machine alone. What
-was found is a ``Sweep`` again.
+A schedule travels as text, which the worker parses. A trial reports its losses at every check, and
+ASHA stops those that fall behind. ``ray.init`` without an address uses only this machine. The
+results become a ``Sweep``.
 """
 
 import tempfile
@@ -22,7 +22,7 @@ STEPS, CHECKS, SEEDS = 600, 6, 3
 
 
 def trial(config):
-    """All seeds of one schedule at once."""
+    """Train all seeds of one schedule at once."""
     images, labels = map(jnp.asarray, load_digits(return_X_y=True))
     images = images / 16
     tx = optax.sgd(parse(config["schedule"]), momentum=0.9)
@@ -40,7 +40,7 @@ def trial(config):
     @jax.jit
     @jax.vmap
     def go_on(run, key):
-        """The part of a run up to its next check."""
+        """Train up to the next check."""
         run, _ = jax.lax.scan(step, run, jax.random.split(key, STEPS // CHECKS))
         return run, loss(run[0], slice(1000, None))
 
@@ -58,7 +58,7 @@ texts = [
 ]
 ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
 with tempfile.TemporaryDirectory() as folder:
-    found = tune.Tuner(
+    results = tune.Tuner(
         trial,
         param_space={"schedule": tune.grid_search(texts)},
         tune_config=tune.TuneConfig(
@@ -73,11 +73,11 @@ ray.shutdown()
 
 result = Sweep.from_runs(
     (
-        (one.config["schedule"], seed, {"loss": losses})
-        for one in found
-        for seed, losses in enumerate(np.transpose(one.metrics_dataframe["losses"].tolist()))
+        (run.config["schedule"], seed, {"loss": losses})
+        for run in results
+        for seed, losses in enumerate(np.transpose(run.metrics_dataframe["losses"].tolist()))
     ),
     "loss",
 )
 print(result)
-assert result.texts[result.best] == found.get_best_result().config["schedule"]
+assert result.texts[result.best] == results.get_best_result().config["schedule"]

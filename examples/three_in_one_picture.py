@@ -1,6 +1,6 @@
-"""How do I draw several schedules into one picture?
+"""How do I draw several schedules in one picture?
 
-``plot`` takes them in a list or by name, and draws into axes of its own or into yours.
+``plot`` takes them in a list or by name, and draws on new axes or on yours.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """How do I use a schedule in a training step?
 
-Hand it to any Optax optimizer in place of the learning rate.
+Pass it to any Optax optimizer in place of the learning rate.
 """
 
 import jax

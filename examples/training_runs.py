@@ -1,7 +1,7 @@
-"""How do I make the ``train`` function that the tools want, from a model of my library?
+"""How do I make the ``train`` function that the tools need, from a model of my library?
 
-``training_run`` takes a loss of the parameters, a function that draws them, an optimizer and data.
-The same ten lines for plain functions, Flax's nnx and linen, and Equinox.
+``training_run`` takes a loss function, a function that draws the parameters, an optimizer and data.
+The same few lines work for plain functions, Flax nnx and linen, and Equinox.
 """
 
 import equinox as eqx
@@ -20,7 +20,7 @@ STEPS = 200
 
 
 def run(init, apply):
-    """What all four have in common."""
+    """Do what all four have in common."""
 
     def loss_fn(params, batch, key):
         logits = apply(params, batch["x"])
@@ -37,7 +37,7 @@ def run(init, apply):
     )
 
 
-# Plain functions: parameters are a dictionary
+# Plain functions: the parameters are a dictionary
 def plain_init(key):
     return {"w": 0.01 * jax.random.normal(key, (64, 10)), "b": jnp.zeros(10)}
 
@@ -46,7 +46,7 @@ def plain_apply(params, x):
     return x @ params["w"] + params["b"]
 
 
-# Flax nnx: the graph stays outside, the parameters go through
+# Flax nnx: the graph stays outside, and the parameters are passed
 def nnx_model(key):
     rngs = nnx.Rngs(key)
     return nnx.Sequential(nnx.Linear(64, 32, rngs=rngs), jax.nn.relu, nnx.Linear(32, 10, rngs=rngs))
@@ -63,7 +63,7 @@ def nnx_apply(params, x):
     return nnx.merge(graph, params)(x)
 
 
-# Flax linen: init and apply are there
+# Flax linen: the model has init and apply
 model = linen.Sequential([linen.Dense(32), linen.relu, linen.Dense(10)])
 
 
@@ -71,7 +71,7 @@ def linen_init(key):
     return model.init(key, jnp.zeros((1, 64)))
 
 
-# Equinox: arrays are trained, all else stays outside
+# Equinox: the arrays are trained, and everything else stays outside
 def equinox_model(key):
     return eqx.nn.MLP(64, 10, width_size=32, depth=1, key=key)
 

@@ -1,7 +1,8 @@
-"""How do I warm up, fall along a cosine to 10 % of the peak, and stay there?
+"""How do I warm up, decay along a cosine to 10% of the peak, and stay there?
 
-``warmup_cosine_decay`` holds its end value for ever; a percentage of the peak is a product. Its
-``total_steps`` include the warm-up, so that here the last 100 of 1,000 updates are at one rate.
+``warmup_cosine_decay`` holds its end value forever; write a percentage of the peak as a product.
+Its ``total_steps`` include the warm-up, so the last 100 of the 1,000 updates here have a constant
+rate.
 """
 
 import optax
@@ -14,5 +15,5 @@ optimizer = optax.adamw(schedule)
 
 for step in (0, 50, 100, 500, 900, 999):
     print(f"step {step:3d}  rate {schedule(step):.5f}")
-print(*check(schedule, 1000), sep="\n")  # what may look wrong in a run of that length
+print(*check(schedule, 1000), sep="\n")  # likely mistakes, for a run of that length
 assert [round(float(schedule(t)), 9) for t in (0, 100, 900, 999)] == [0, 0.01, 0.001, 0.001]

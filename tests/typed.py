@@ -1,7 +1,7 @@
-"""What a type checker sees of every public name, right calls and wrong ones.
+"""Right and wrong calls of every public name, for type checkers.
 
-Checked by basedpyright and by mypy; to both, an ignore that is not needed is an error. A test asks
-that every public name is here, and none that is not.
+basedpyright and mypy check this file; for both, an ignore that is not needed is an error. A test
+checks that every public name is used here.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,12 +25,12 @@ Number = float | Array | np.ndarray
 
 @schedule
 def every_so_often(step: Array, init_value: float, *, every: int) -> Array:
-    """A schedule of the user's."""
+    """A user's own schedule."""
     return init_value * 0.5 ** jnp.floor_divide(step, every)
 
 
 def right_and_wrong_calls() -> Callable[[Array], object]:
-    """What a factory takes and makes: never run."""
+    """What a factory takes and returns."""
     assert_type(every_so_often(0.1, every=3), Schedule)
     assert_type(every_so_often(0.1, every=3)(0), Array)
     s = lro.parse("constant(0.1)")
@@ -61,7 +61,7 @@ def right_and_wrong_calls() -> Callable[[Array], object]:
 
 
 def schedules(s: Schedule) -> Iterator[Schedule]:
-    """Whatever makes a schedule, in the order of the alphabet."""
+    """Everything that makes a schedule, in alphabetical order."""
     yield lro.add((s, s))
     yield lro.budget_aware_decay(0.1, decay_steps=10)
     yield lro.chebyshev(1.0, max_curvature=3.0, doublings=3)
@@ -121,7 +121,7 @@ def schedules(s: Schedule) -> Iterator[Schedule]:
 
 
 def text_and_sight(s: Schedule) -> None:
-    """A schedule as data and as a picture."""
+    """A schedule as data and as a plot."""
     assert_type(lro.catalogue(), dict[str, Callable[..., Schedule]])
     assert_type(lro.check(s, 100), list[str])
     assert_type(lro.to_dict(s), dict[str, Any])
@@ -152,7 +152,7 @@ def training(
 
 
 def before_a_run(s: Schedule) -> None:
-    """Batch sizes, AdamW's companions, units."""
+    """Batch sizes, AdamW's related settings, units."""
     assert_type(lro.adamw_timescale(0.1, weight_decay=0.1), Number)
     assert_type(lro.adamw_update_weights(s, weight_decay=0.1, total_steps=10), tuple[Array, Array])
     assert_type(lro.beta_for_batch(0.9, batch_size=512, base_batch_size=256), Number)
@@ -165,7 +165,7 @@ def before_a_run(s: Schedule) -> None:
 
 
 def foresight(keys: Array, s: Schedule) -> None:
-    """Choose before the compute is spent."""
+    """Choosing a schedule."""
     train = lro.training_run(
         lambda params, batch, key: jnp.sum(params - batch),
         lambda key: jnp.zeros(3),
@@ -260,7 +260,7 @@ def others(s: Schedule, rate: Callable[[Any], ArrayLike]) -> Iterator[Schedule]:
 
 
 def transforms_of_others() -> Iterator[optax.GradientTransformation]:
-    """The calls of other libraries that watch a metric."""
+    """The calls of other libraries that follow a metric."""
     yield keras.ReduceLROnPlateau(0.1, mode="max")
     yield timm.PlateauLRScheduler(0.1, patience_t=3)
     yield torch.ReduceLROnPlateau(0.1, "max")
@@ -269,6 +269,6 @@ def transforms_of_others() -> Iterator[optax.GradientTransformation]:
 
 
 def either_of_others() -> Iterator[Schedule | optax.GradientTransformationExtraArgs]:
-    """The calls of other libraries that make the one or the other, by a name."""
+    """The calls of other libraries that make a schedule or a transform, by name."""
     yield timm.create_scheduler_v2(0.1, "cosine", num_epochs=100)[0]
     yield transformers.get_scheduler("cosine", 0.1, 10, 100)

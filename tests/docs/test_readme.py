@@ -1,4 +1,4 @@
-"""What the README shows runs as it stands there."""
+"""The README's code and links work, and its first screens show what they should."""
 
 import re
 import subprocess
@@ -17,29 +17,29 @@ def test_every_block_runs_on_its_own(code):
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
-    # What a comment behind a print says, if it is no more than numbers
-    for said in re.findall(r"print\(.*\)  # ([\d.(), ]+)$", code, re.MULTILINE):
-        assert said in result.stdout
+    # The comment after a print, where it holds only numbers
+    for numbers in re.findall(r"print\(.*\)  # ([\d.(), ]+)$", code, re.MULTILINE):
+        assert numbers in result.stdout
 
 
 def test_the_picture_and_the_install_are_on_the_first_screens():
     text = README.read_text()
     order = [
         "## Install",
-        "## Six lines",
+        "## Quick start",
         "| strategy | best peak",
         "docs/compare.png",
-        "## Use it",
+        "## Usage",
     ]
     assert sorted(order, key=text.index) == order
 
 
-def test_links_lead_somewhere():
+def test_links_resolve():
     for link in re.findall(r"\]\((?!http)([^)#]+)", README.read_text()):
         assert (README.parent / link).exists(), link
 
 
-def test_there_are_two_commands_each_with_an_environment_of_its_own():
+def test_two_commands_each_create_their_own_environment():
     commands = [
         line for line in README.read_text().splitlines() if line.startswith("python3 -m venv")
     ]

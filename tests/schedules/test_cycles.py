@@ -83,9 +83,11 @@ def test_one_cycle_as_in_fastai():
     np.testing.assert_allclose(s(np.array([0, 25, 100])), [0.5 / 25, 0.5, 0.5 / 1e5], rtol=1e-6)
 
 
-@pytest.mark.parametrize("three_phase", [False, True])
-def test_momentum_mirrors_the_rate(three_phase):
-    phases = {"total_steps": 90, "warmup_steps": 30, "three_phase": three_phase}
+@pytest.mark.parametrize(
+    ("three_phase", "shape"), [(False, "cosine"), (True, "cosine"), (False, "linear")]
+)
+def test_momentum_mirrors_the_rate(three_phase, shape):
+    phases = {"total_steps": 90, "warmup_steps": 30, "three_phase": three_phase, "shape": shape}
     steps = np.arange(61 if three_phase else 91)
     rate = one_cycle(1.0, div_factor=25.0, final_div_factor=1.0, **phases)(steps)
     momentum = one_cycle_momentum(0.95, min_value=0.85, **phases)(np.arange(91))

@@ -71,6 +71,9 @@ FORMULAS = {
         if t < 50
         else mpf(0.04) + (mpf(0.1) - mpf(0.04)) * cosine(min(mpf(t - 50) / 1000, 1))
     ),
+    "infinite(0.1, constant_value=0.04, warmup_steps=50, cooldown_steps=1000, shape='linear')": (
+        lambda t: mpf(0.1) * t / 50 if t < 50 else line(t - 50, 0.1, 0.04, 1000)
+    ),
     "tri_stage(0.1, warmup_steps=50, hold_steps=50, cooldown_steps=900)": lambda t: (
         mpf(0.1) * (mpf(0.01) + mpf(0.99) * t / 50)
         if t < 50
