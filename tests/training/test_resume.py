@@ -125,7 +125,7 @@ def kill_often(trainer, tmp_path, kills, rng):
     return folders, saving
 
 
-@pytest.mark.parametrize("kills", [50, pytest.param(500, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("kills", [20, pytest.param(500, marks=pytest.mark.exhaustive)])
 def test_killed_runs_end_where_the_uninterrupted_one_does(tmp_path, kills):
     """Bit for bit: parameters and rates of schedules, wrapper, plateau, greedy, and feedback."""
     whole = tmp_path / "whole"
