@@ -1,5 +1,19 @@
 """Every test runs with JAX at its strictest."""
 
+import os
+import tempfile
+
+# One cache of compiled programs for both workers and all processes that tests start: what is
+# compiled twice are above all single operations, which every worker needs. It is a new one for
+# each run, and JAX looks for it when it is imported.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    CACHE = tempfile.TemporaryDirectory(prefix="lr_optax-tests-")
+    os.environ |= {
+        "JAX_COMPILATION_CACHE_DIR": CACHE.name,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.01",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+    }
+
 import chex
 import hypothesis
 import jax
