@@ -74,6 +74,8 @@ def become(folder, path, *arguments):
         os.dup2(os.open(Path(folder, name), os.O_WRONLY | os.O_CREAT), number)
     warnings.resetwarnings()
     warnings.simplefilter("error")
+    # Processes share a cache (see conftest.py), and may read what another one is just writing.
+    warnings.filterwarnings("ignore", message="Error reading persistent compilation cache entry")
     sys.argv = [path, *arguments]
     sys.path[0] = str(Path(path).parent)
     status = 0
