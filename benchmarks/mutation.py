@@ -57,47 +57,52 @@ ROOMS = {
     "compat": 70,
 }
 
-# The tests that know a file best, after its own doctests; the quickest first.
+# The tests that know a file best, by folder and name, after its own doctests; the quickest first.
 NEAR = {
-    "_core/files": "results logs",
-    "_core/shapes": "values_decays values_staged values_combined accuracy",
-    "_core/steps": "values_decays values_staged growth accuracy exact",
-    "_core": "rules errors schedule functions arguments arithmetic",
-    "schedules/stages": "values_staged errors",
-    "schedules/recipes": "values_staged errors",
-    "schedules/warmups": "values_staged errors",
-    "schedules/combine": "values_combined errors",
-    "schedules/retime": "values_combined errors",
-    "schedules/inner": "values_combined functions errors schedule",
-    "schedules/tables": "values_combined values_staged errors",
-    "schedules/noiseless": "noiseless errors",
-    "schedules": "values_decays values_combined values_staged errors",
-    "feedback/greedylr": "greedy observe",
-    "feedback/observation": "observe plateau",
-    "feedback": "plateau observe greedy",
-    "training/read": "read training",
-    "training/norms": "norms",
-    "training/resume": "resume training",
-    "training": "training read resume",
-    "text": "text schedule arithmetic",
-    "compat/deepspeed": "compat_signatures compat_deepspeed compat_errors compat_calls",
-    "compat/keras": "compat_signatures compat_keras compat_keras_plateau compat_errors",
-    "compat/optax": "compat_signatures compat_optax compat_errors compat_calls",
-    "compat/timm": "compat_signatures compat_timm compat_errors compat_calls",
-    "compat/torch": "compat_signatures compat_torch compat_errors compat_calls",
-    "compat/transformers": "compat_signatures compat_transformers compat_errors compat_calls",
-    "compat": "compat_torch compat_transformers compat_timm compat_keras compat_deepspeed",
+    "_core/export": "core/export",
+    "_core/operators": "core/operators core/schedule",
+    "_core/shapes": "schedules/decays schedules/warmups schedules/combine promises/accuracy",
+    "_core/clock": "schedules/decays schedules/warmups promises/size_of_programs promises/accuracy "
+    "promises/exact",
+    "_core/powers": "schedules/decays schedules/cycles promises/overflow promises/accuracy",
+    "_core": "planning/scaling promises/errors core/schedule schedules/from_function "
+    "core/hyperparameters core/operators",
+    "schedules/warmups": "schedules/warmups promises/errors",
+    "schedules/combine": "schedules/combine schedules/from_function promises/errors core/schedule",
+    "schedules/tables": "schedules/tables schedules/combine schedules/warmups promises/errors",
+    "schedules/cycles": "schedules/cycles schedules/combine promises/errors",
+    "schedules": "schedules/decays schedules/cycles schedules/combine schedules/warmups "
+    "promises/errors",
+    "feedback/_greedy": "feedback/greedy feedback/observe",
+    "feedback/_observe": "feedback/observe feedback/plateau",
+    "feedback": "feedback/plateau feedback/observe feedback/greedy",
+    "training/_read": "training/read training/with_hyperparams",
+    "training/_continue_from": "training/resume training/with_hyperparams",
+    "training": "training/with_hyperparams training/read training/resume",
+    "text": "text core/schedule core/operators",
+    "compat/deepspeed": "compat/signatures compat/deepspeed compat/errors compat/calls",
+    "compat/keras": "compat/signatures compat/keras compat/keras_plateau compat/errors",
+    "compat/optax": "compat/signatures compat/optax compat/errors compat/calls",
+    "compat/timm": "compat/signatures compat/timm compat/errors compat/calls",
+    "compat/torch": "compat/signatures compat/torch compat/errors compat/calls",
+    "compat/transformers": "compat/signatures compat/transformers compat/errors compat/calls",
+    "compat": "compat/torch compat/transformers compat/timm compat/keras compat/deepspeed",
 }
-# What the doctests of its neighbours exercise.
-FOUNDATIONS = {"schedule", "steps", "shapes", "arguments", "values", "_shared", "formulas"}
+# What the doctests of its neighbors exercise.
+FOUNDATIONS = {"schedule", "clock", "powers", "shapes", "hyperparameters", "operators", "_shared"}
 # What else is run for a schedule: the tests of all schedules, for this one.
-GENERIC = "promises accuracy arguments exact growth trees"
+GENERIC = (
+    "promises/promises promises/accuracy core/hyperparameters promises/exact promises/overflow "
+    "promises/random_trees"
+)
 # And for what still lives.
 WIDE = (
-    "promises exact accuracy growth arguments trees schedule functions arithmetic program_size "
-    "values_decays values_staged values_combined text errors training plateau greedy observe "
-    "read norms resume results check compat_torch compat_optax compat_keras compat_timm "
-    "compat_transformers compat_deepspeed compat_calls compat_signatures compat_errors"
+    f"{GENERIC} core/schedule schedules/from_function core/operators promises/size_of_programs "
+    "schedules/decays schedules/cycles schedules/tables schedules/warmups schedules/combine text "
+    "promises/errors training/with_hyperparams feedback/plateau feedback/greedy feedback/observe "
+    "training/read foresight/grad_norms training/resume results/result inspection/check "
+    "compat/torch compat/optax compat/keras compat/timm compat/transformers compat/deepspeed "
+    "compat/calls compat/signatures compat/errors"
 )
 
 ARITHMETIC = "Add Sub Mul Div FloorDiv Mod Pow"
@@ -254,8 +259,13 @@ def sample() -> list[Mutant]:
 
 
 def paths(names: str) -> list[str]:
-    """Test files by what they test."""
-    return [f"tests/test_{name}.py" for name in names.split()]
+    """Test files by folder and what they test: core/export is tests/core/test_export.py."""
+    files = [
+        Path("tests", name).with_name(f"test_{name.split('/')[-1]}.py") for name in names.split()
+    ]
+    if missing := [file for file in files if not (ROOT / file).exists()]:
+        raise FileNotFoundError(f"{missing[0]}: mend NEAR, GENERIC or WIDE in {__file__}")
+    return [str(file) for file in files]
 
 
 def rounds(mutant: Mutant, *, wide: bool) -> list[list[str]]:

@@ -83,7 +83,7 @@ CASES = {name: example(name) for name in sorted(REGISTRY)}
 CASES["from_function"] = lr_optax.from_function(lambda step: 0.1 / (1.0 + step.astype("float32")))
 CASES |= {name: lr_optax.parse(text) for name, text in VARIANTS.items()}
 
-UNTOLD = sorted(name for name, case in CASES.items() if case is None)
+WITHOUT_EXAMPLE = sorted(name for name, case in CASES.items() if case is None)
 CASES = {name: case for name, case in CASES.items() if case is not None}
 WITH_LEAVES = {name: case for name, case in CASES.items() if jax.tree.leaves(case)}
 WITH_FLOATS = {

@@ -1,4 +1,4 @@
-"""One training run, laid out over devices in several ways, for test_devices.
+"""One training run, laid out over devices in several ways, for test_sweep_devices.
 
 ``python run_on_devices.py LAYOUT... [--process I N PORT]`` prints the history of each as JSON: for
 every replica the parameters, and at every step the rate and the plateau's scale. The metric is

@@ -1,6 +1,5 @@
 """The same run on one device, on eight, and on two processes with two each."""
 
-import functools
 import json
 import os
 import socket
@@ -9,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import lr_optax
 
@@ -56,10 +56,27 @@ def free_port():
         return listener.getsockname()[1]
 
 
-@functools.cache
-def one_device():
-    (seen,) = results(start(1, "one"))
-    ((expected,),) = seen.values()
+CHECKED = ("jit", "shard_map", "shard_map without check")
+
+
+@pytest.fixture(scope="module")
+def layouts():
+    """What one device, eight, and two processes with two each made of all layouts, at once."""
+    port = free_port()
+    return results(
+        start(1, "one", "sweep"),
+        start(8, *CHECKED, "pmap", "sweep"),
+        *(start(2, *CHECKED, "sweep", "--process", i, 2, port) for i in range(2)),
+    )
+
+
+def of_layouts(seen, *, swept):
+    return [value for name, value in seen.items() if name.startswith("sweep ") == swept]
+
+
+@pytest.fixture
+def expected(layouts):
+    ((expected,),) = of_layouts(layouts[0], swept=False)
     params, rates = map(np.array, expected)
     # There is something to agree on: rates rise and fall, and each scale takes many values.
     assert all(len(set(column)) > 4 for column in rates.T)
@@ -67,29 +84,23 @@ def one_device():
     return expected
 
 
-def test_defect_21_eight_devices_give_the_rates_of_one_and_never_part():
-    expected = one_device()
-    (seen,) = results(start(8, "jit", "pmap", "shard_map", "shard_map without check"))
+def test_defect_21_eight_devices_give_the_rates_of_one_and_never_part(layouts, expected):
+    seen = of_layouts(layouts[1], swept=False)
     assert len(seen) == 8
-    for history in seen.values():
+    for history in seen:
         assert_same(history, expected, replicas=8)
 
 
-def test_two_processes_with_two_devices_each():
-    expected = one_device()
-    port = free_port()
-    layouts = ("jit", "shard_map", "shard_map without check")
-    for seen in results(*(start(2, *layouts, "--process", i, 2, port) for i in range(2))):
+def test_two_processes_with_two_devices_each(layouts, expected):
+    for process in layouts[2:]:
+        seen = of_layouts(process, swept=False)
         assert len(seen) == 3
-        for history in seen.values():
+        for history in seen:
             assert_same(history, expected, replicas=2)
 
 
-def test_a_sweep_is_the_same_on_any_devices_and_processes():
-    port = free_port()
-    processes = [start(1, "sweep"), start(8, "sweep")]
-    processes += [start(4, "sweep", "--process", i, 2, port) for i in range(2)]
-    one, eight, first, second = (np.array(list(r.values())) for r in results(*processes))
+def test_a_sweep_is_the_same_on_any_devices_and_processes(layouts):
+    one, eight, first, second = (np.array(of_layouts(seen, swept=True)) for seen in layouts)
     assert one.shape == (1, 5, 3, 40)
     assert first.tolist() == second.tolist()
     # Each device has fewer lanes than the one, and sums in another order.

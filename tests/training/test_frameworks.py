@@ -1,14 +1,12 @@
 """Each framework's example trains; what is logged can be read back."""
 
 import csv
-import os
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts import run_script
 
 from lr_optax import cosine_annealing, observe, reduce_on_plateau
 
@@ -16,14 +14,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def run(name, *arguments):
-    """What an example prints; it ends with an assertion that it has learnt."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / f"{name}.py", *arguments],
-        env=os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(EXAMPLES.parent)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """What an example prints; it ends with an assertion that it has learned."""
+    done = run_script(EXAMPLES / f"{name}.py", *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

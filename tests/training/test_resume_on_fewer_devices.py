@@ -12,7 +12,7 @@ import jax
 
 import lr_optax
 
-SCRIPT = Path(__file__).with_name("run_far.py")
+SCRIPT = Path(__file__).with_name("run_on_fewer_devices.py")
 STEPS = 100_000
 
 

@@ -31,22 +31,20 @@ PIECES = {
 }
 
 
-def operations(schedule):
-    """Operations of the program as JAX hands it to the compiler."""
-    text = jax.jit(lambda step: schedule(step)).lower(jnp.int32(0)).as_text()
-    return sum(" = stablehlo." in line for line in text.splitlines())
-
-
-def instructions(schedule):
-    """Instructions of the compiled program."""
-    program = jax.jit(lambda step: schedule(step)).lower(jnp.int32(0)).compile().as_text()
-    return sum(" = " in line for line in program.splitlines())
+def size(schedule):
+    """Operations that JAX gives to the compiler, and instructions of the compiled program."""
+    program = jax.jit(lambda step: schedule(step)).lower(jnp.int32(0))
+    operations = sum(" = stablehlo." in line for line in program.as_text().splitlines())
+    return operations, sum(" = " in line for line in program.compile().as_text().splitlines())
 
 
 @pytest.mark.parametrize("make", PIECES.values(), ids=PIECES.keys())
 def test_a_thousand_pieces_cost_a_few_halvings_more_than_a_hundred(make):
-    assert operations(make(1000)) <= operations(make(100)) + 4 * 12
-    assert instructions(make(1000)) <= 1.5 * instructions(make(100))
+    (operations, instructions), (more_operations, more_instructions) = map(
+        size, map(make, (100, 1000))
+    )
+    assert more_operations <= operations + 4 * 12
+    assert more_instructions <= 1.5 * instructions
 
 
 def temporary_bytes(f, *args):

@@ -41,18 +41,18 @@ GROWING = {
 @pytest.mark.parametrize("wide", [False, True], ids=["float32", "x64"])
 def test_growth_saturates_and_never_becomes_nan(s, step, wide):
     with jax.enable_x64(wide):
-        for schedule in (s, jax.tree.map(jnp.asarray, s)):
-            assert np.isfinite(schedule(step))
-            assert np.isfinite(jax.jit(lambda t, s=schedule: s(t))(step))
-            assert np.isfinite(jax.jit(lambda s, t: s(t))(schedule, step))
+        both = s, jax.tree.map(jnp.asarray, s)
+        program = jax.jit(lambda given, t: [schedule(t) for schedule in (*both, *given)])
+        assert np.isfinite([schedule(step) for schedule in both]).all()
+        assert np.isfinite(program(both, step)).all()
 
 
 @pytest.mark.parametrize(("s", "step"), GROWING.values(), ids=GROWING.keys())
 def test_slopes_of_growth_are_finite(s, step):
     floats = jax.tree.map(jnp.float32, s)
+    slopes = jax.jit(jax.grad(lambda s, t: s(t)))
     for t in (step, step // 10, 90, 200):
-        grads = jax.jit(jax.grad(lambda s, t: s(t)))(floats, t)
-        assert all(np.isfinite(g) for g in jax.tree.leaves(grads))
+        assert all(np.isfinite(g) for g in jax.tree.leaves(slopes(floats, t)))
 
 
 def test_growth_by_a_traced_factor_is_right_up_to_2_to_the_96():
@@ -76,13 +76,18 @@ def test_lengths_near_the_top_of_the_counter_as_arguments():
     assert rate(slow, LAST) < 1e-8
 
 
+@jax.jit
+def evaluated(pairs):
+    return [schedule(step) for schedule, step in pairs]
+
+
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint32, np.int64])
 @pytest.mark.parametrize("array", [np.asarray, jnp.asarray], ids=["numpy", "jax"])
 def test_lengths_of_any_integer_type(dtype, array):
     def n(length):
         return array(dtype(length))
 
-    cases = [
+    given = [
         (snapshot_cycles(0.1, total_steps=n(100), cycles=n(5)), 10, 0.05),
         (cyclical(0.0, max_value=1.0, step_size_up=n(100)), 150, 0.5),
         (one_cycle(1.0, total_steps=n(100), warmup_steps=n(40)), 40, 1.0),
@@ -94,6 +99,7 @@ def test_lengths_of_any_integer_type(dtype, array):
         ),
         (multistep_811(1.0, total_steps=n(100)), 85, 10**-0.5),
     ]
-    for s, step, expected in cases:
-        np.testing.assert_allclose(s(step), expected, rtol=1e-6)
-        np.testing.assert_allclose(jax.jit(lambda s, t: s(t))(s, step), expected, rtol=1e-6)
+    expected = [rate for *_, rate in given]
+    np.testing.assert_allclose([s(step) for s, step, _ in given], expected, rtol=1e-6)
+    program = evaluated([(s, step) for s, step, _ in given])
+    np.testing.assert_allclose(program, expected, rtol=1e-6)

@@ -1,8 +1,9 @@
-"""A long run whose state is saved at every thousand steps, for test_far to kill and to move.
+"""A long run that saves its state at every thousand steps, to be killed and to be moved.
 
-``python run_far.py FOLDER STOP`` goes on from what the folder holds, on as many devices as there
-are (1, 2, 4 or 8), until step STOP. Metrics and gradients are random multiples of 1/64, one for
-each of eight rows, so that their means are the same in whatever order devices add them up.
+``python run_on_fewer_devices.py FOLDER STOP`` goes on from what the folder holds, on as many
+devices as there are (1, 2, 4 or 8), until step STOP. Metrics and gradients are random multiples of
+1/64, one for each of eight rows, so that their means are the same in whatever order devices add
+them up.
 """
 
 import sys
