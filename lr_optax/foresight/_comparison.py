@@ -265,22 +265,26 @@ def ranking_panel(result: Comparison) -> Panel:
     losses = dict(zip(result.names, result.at_best(result.final), strict=True))
     curves, markers = [], []
     for y, row in enumerate(result.rows):
-        name, color = _verdict(row)
-        gain = f"peak {row.peak:g}, gain {_gain(row)}"
-        seeds = losses[row.strategy]
-        texts = [f"{loss:.4f}, seed {i}<br>{gain}" for i, loss in enumerate(seeds)]
-        middle, low, high = row.loss
-        curves += [
-            Curve([low, high], [y, y], color=color),
-            Curve(seeds, np.full(len(seeds), y), color=color, form="dots", texts=texts),
-            Curve([middle], [y], name, color, "bars", texts=[gain]),
-        ]
+        curves += _row_curves(row, y, losses[row.strategy])
+        middle = row.loss.middle
         if row.strategy == "constant" and np.isfinite(middle):
-            markers.append(Marker(middle, middle, "the constant rate", color))
+            markers.append(Marker(middle, middle, "the constant rate", "black"))
     rows = tuple(f"{short(r.strategy, 30)} at {r.peak:g}: {_gain(r)}" for r in result.rows)
-    x = f"{result.labels[1]}: {len(seeds)} seeds, median, quartiles"
+    x = f"{result.labels[1]}: {result.final.shape[-1]} seeds, median, quartiles"
     log = "x" if result.has_logarithms else ""
     return Panel(x, "", tuple(curves), tuple(markers), log, rows=rows, height=0.25)
+
+
+def _row_curves(row: Row, y: int, seeds: np.ndarray) -> tuple[Curve, ...]:
+    name, color = _verdict(row)
+    gain = f"peak {row.peak:g}, gain {_gain(row)}"
+    texts = [f"{loss:.4f}, seed {i}<br>{gain}" for i, loss in enumerate(seeds)]
+    middle, low, high = row.loss
+    return (
+        Curve([low, high], [y, y], color=color),
+        Curve(seeds, np.full(len(seeds), y), color=color, form="dots", texts=texts),
+        Curve([middle], [y], name, color, "bars", texts=[gain]),
+    )
 
 
 def curve_panels(result: Comparison) -> tuple[Panel, Panel]:

@@ -20,9 +20,8 @@ from lr_optax.foresight import _laws as laws
 from lr_optax.foresight._laws import LAWS, Changes, Points
 from lr_optax.foresight._log import Log, every_rate
 from lr_optax.foresight._program import names_of
-from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import GRAY, Curve, Panel
+from lr_optax.results.panels import GRAY, Curve, Panel, interval_panel, palette_color, rate_curve
 from lr_optax.schedules.combine import AsSchedule
 
 LawName = Literal["multi_power", "functional", "tissue"]
@@ -102,9 +101,9 @@ def curves_of(
     rates, shown = [], []
     for place, (name, it) in enumerate(predictions.items()):
         low, high = it.losses - it.spread, it.losses + it.spread
-        color = panels.palette_color(place)
+        color = palette_color(place)
         curves.append(Curve(it.steps, it.losses, name, color, band=(low, high)))
-        rates.append(panels.rate_curve(it.schedule, it.total_steps, name, color))
+        rates.append(rate_curve(it.schedule, it.total_steps, name, color))
         shown.append(_window(low, high, it.steps))
     bottoms, tops = zip(*shown, strict=True)
     return (
@@ -167,11 +166,9 @@ class Ranking(Result):
         order = [*self.order]
         names = tuple(self.names[k] for k in order)
         told = [not i or self.differs(name, self.best) for i, name in enumerate(names)]
-        colors = [panels.palette_color(0) if it else GRAY for it in told]
+        colors = [palette_color(0) if it else GRAY for it in told]
         words = "predicted final loss, 90% (grey: not told apart from the best)"
-        return (
-            panels.interval_panel(words, names, self.losses[order], self.spreads[order], colors),
-        )
+        return (interval_panel(words, names, self.losses[order], self.spreads[order], colors),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -432,7 +429,7 @@ class LossLaw(Result):
         """The runs and the law over them, and the residuals."""
         losses, off = [], []
         for place, log in enumerate(self.logs):
-            first, color = fitting.first_step(self.logs, log), panels.palette_color(place)
+            first, color = fitting.first_step(self.logs, log), palette_color(place)
             kept = log.steps >= first
             at = np.unique(np.linspace(first, log.steps[-1], _SHOWN).astype(int))
             fitted = self._losses(log.rates_until(int(log.steps[-1]) + 1), at)[0]

@@ -16,9 +16,8 @@ from scipy.optimize import minimize
 from lr_optax._core.schedule import Schedule
 from lr_optax.foresight._log import every_rate
 from lr_optax.foresight._loss_law import LossLaw
-from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import Panel
+from lr_optax.results.panels import Panel, interval_panel, palette_color, rate_curve
 from lr_optax.schedules.tables import interpolate
 from lr_optax.schedules.warmups import warmup_cosine_decay, warmup_stable_decay
 
@@ -80,9 +79,9 @@ class OptimizedSchedule(Result):
     def panels(self) -> Sequence[Panel]:
         """The schedule and the recipes, and what each costs."""
         every = {"optimised": self.schedule, **{repr(s): s for s in self.recipes}}
-        colors = [*map(panels.palette_color, range(len(every)))]
+        colors = [*map(palette_color, range(len(every)))]
         rates = [
-            panels.rate_curve(schedule, self.total_steps, name, color)._replace(shown=place < 2)
+            rate_curve(schedule, self.total_steps, name, color)._replace(shown=place < 2)
             for place, ((name, schedule), color) in enumerate(
                 zip(every.items(), colors, strict=True)
             )
@@ -91,7 +90,7 @@ class OptimizedSchedule(Result):
         words = "what each costs more than the optimised, 90%"
         return (
             Panel("step", "learning rate", tuple(rates), limits=(0, None)),
-            panels.interval_panel(words, tuple(every), costs, (0.0, *self.spreads), colors),
+            interval_panel(words, tuple(every), costs, (0.0, *self.spreads), colors),
         )
 
     @property

@@ -13,9 +13,8 @@ from jax import Array
 
 from lr_optax._core.hyperparameters import Positive, Size, validated
 from lr_optax.foresight._sweep import sweep
-from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import GRAY, Curve, Marker, Panel
+from lr_optax.results.panels import GRAY, Curve, Marker, Panel, palette_color
 from lr_optax.schedules.decays import exponential_decay, linear
 
 _MEMORY = 0.98  # of the moving average
@@ -229,16 +228,16 @@ class RangeTest(Result):
         spans, limits = [], None
         counting = [(s, c[s]) for s, c in zip(self.spans, self.smooth, strict=True) if len(c[s])]
         for span, smooth in counting:
-            curves.append(Curve(self.rates[span], smooth, "seeds", panels.palette_color(0)))
+            curves.append(Curve(self.rates[span], smooth, "seeds", palette_color(0)))
         if counting:
             low, high = min(c.min() for _, c in counting), max(c.max() for _, c in counting)
             limits = low - 0.1 * (high - low or 1), high + 0.3 * (high - low or 1)
         for place, (name, rate) in enumerate(self.suggestions.items(), start=1):
             if math.isfinite(rate):
-                spans.append(Marker(rate, rate, f"{name} {rate:.3g}", panels.palette_color(place)))
+                spans.append(Marker(rate, rate, f"{name} {rate:.3g}", palette_color(place)))
         marked = {
             "search": (self.search_range, GRAY),
-            "cycle": (self.bounds, panels.palette_color(0)),
+            "cycle": (self.bounds, palette_color(0)),
         }
         for name, ((low, high), color) in marked.items():
             if low < high:

@@ -18,9 +18,8 @@ from jax.typing import ArrayLike
 from lr_optax._core.hyperparameters import Size, show, validated
 from lr_optax.foresight._program import Lanes, names_of, stack
 from lr_optax.foresight._statistics import Difference, paired
-from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import GRAY, Curve, Marker, Panel
+from lr_optax.results.panels import GRAY, Curve, Marker, Panel, palette_color
 
 Candidate = TypeVar("Candidate")
 
@@ -221,7 +220,7 @@ class Sweep(Result):
     def panels(self) -> Sequence[Panel]:
         """Every seed as a dot, best candidate on top; where the metric is a history, its median."""
         shown = self.ranking[:_ROWS]
-        colors = [panels.palette_color(n) if n < _CURVES else GRAY for n in range(len(shown))]
+        colors = [palette_color(n) if n < _CURVES else GRAY for n in range(len(shown))]
         rows, dots, histories, spans = [], [], [], []
         for place, (i, color) in enumerate(zip(shown, colors, strict=True)):
             known = self.values[i][np.isfinite(self.values[i])]

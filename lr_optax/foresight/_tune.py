@@ -17,11 +17,10 @@ from scipy.special import stdtrit
 from lr_optax._core.hyperparameters import Positive, Size, show, validated
 from lr_optax.foresight._statistics import LEVEL
 from lr_optax.foresight._sweep import Mode, Progress, check_keys, sweep
-from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import GRAY, Curve, Marker, Panel
+from lr_optax.results.panels import GRAY, Curve, Marker, Panel, palette_color
 
-_BEST = panels.palette_color(3)  # red
+_BEST = palette_color(3)  # red
 
 
 class Axis(NamedTuple):
@@ -170,9 +169,7 @@ class Tuning(Result):
             for r in range(-(-len(x) // self.points)):
                 part = slice(r * self.points, (r + 1) * self.points)
                 name = f"mean, round {r + 1}"
-                curves.append(
-                    Curve(x[part], self.means[part], name, panels.palette_color(r), "discs")
-                )
+                curves.append(Curve(x[part], self.means[part], name, palette_color(r), "discs"))
             if self.fit.bowl and len(self.axes) == 1 and np.isfinite(self.means).any():
                 centre, half = self._box(len(self.settings) // self.points - 1)
                 z = np.linspace(-1, 1, 100)

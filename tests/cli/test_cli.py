@@ -21,11 +21,9 @@ import lr_optax
 from lr_optax import constant
 from lr_optax.cli import commands
 from lr_optax.cli.app import app
-from lr_optax.cli.commands import find
 from lr_optax.cli.failures import one_line
-from lr_optax.demo import comparison
-from lr_optax.demo.training import CHECKS
 from lr_optax.inspection import _plot as plots
+from lr_optax.tasks import _task
 
 SMALL = ["--total-steps", "80", "--seeds", "2", "--peaks", "0.02,0.1"]
 
@@ -170,13 +168,16 @@ COMMANDS = {
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_examples_in_help_are_calls_that_work(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(comparison, "compare", lambda *_, **options: fake(**options))
+    monkeypatch.setattr(lr_optax, "compare", lambda _, keys, **options: fake(keys, **options))
     monkeypatch.setitem(sys.modules, "my_schedules", sys)  # a user's, imported already
     task = SimpleNamespace(
-        train=lambda s, key: dict.fromkeys(("loss", "validation"), s(np.arange(80)) + 1)
+        train=lambda s, key: dict.fromkeys(("loss", "validation_loss"), s(np.arange(80)) + 1)
     )
     monkeypatch.setitem(sys.modules, "my_task", task)
-    monkeypatch.setattr(find, "_small", lambda *_: task.train)
+    small = _task.Task(
+        "digits", "", lambda _: task.train, peaks=(0.1, 0.2), seeds=2, total_steps=80
+    )
+    monkeypatch.setattr(_task, "load_task", lambda _: small)
     logged = [
         {"step": n, "grad_norm": 2 - n / 100, "optim/grad_l1": 2 - n / 100} for n in range(100)
     ]
@@ -198,28 +199,28 @@ def test_the_examples_in_help_are_calls_that_work(name, tmp_path, monkeypatch):
         assert result.exit_code == 0, (line, result.output)
 
 
-def fake(seeds=None, peaks=None, total_steps=None, lost=False, **_):
+def fake(keys, peaks, total_steps, lost=False, **_):
     """What a comparison returns, without the training."""
-    names, peaks, seeds = ("constant", "linear to zero"), peaks or (0.1, 0.2), seeds or 2
-    shape = len(names), len(peaks), seeds
+    names = ("constant", "linear to zero")
+    shape = len(names), len(peaks), len(keys)
     losses = np.full(shape, np.nan if lost else 0.5)
-    return comparison.Comparison(
-        task="nothing",
+    return lr_optax.Comparison(
         names=names,
         candidates=tuple(tuple(map(constant, peaks)) for _ in names),
         peaks=np.tile(peaks, (len(names), 1)),
-        validation=np.ones((*shape, CHECKS)),
-        scale=np.ones((*shape, CHECKS)),
-        test_loss=losses,
-        test_error=losses,
-        total_steps=total_steps or 80,
+        history=np.ones((*shape, 40)),
+        final=losses,
+        total_steps=total_steps,
+        error=losses,
+        scale=np.ones((*shape, 40)),
+        metrics=("validation_loss", "test_loss", "test_error"),
     )
 
 
 def test_one_seed_has_no_spread(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for seeds in (1, 3):
-        monkeypatch.setattr(comparison, "compare", lambda *_, **options: fake(**options))
+        monkeypatch.setattr(lr_optax, "compare", lambda _, keys, **options: fake(keys, **options))
         output = run("compare", "--seeds", seeds).output
         assert ("0.5000 (0.5000 to 0.5000)" in output) == (seeds > 1)
         assert ("one seed" in output) == (seeds == 1)
@@ -228,11 +229,11 @@ def test_one_seed_has_no_spread(tmp_path, monkeypatch):
 def test_what_looks_wrong_in_a_comparison_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    def compare(*_, progress, **options):
+    def compare(_, keys, progress, **options):
         progress(0, 4)
-        return fake(2, lost=True)
+        return fake(keys, lost=True, **options)
 
-    monkeypatch.setattr(comparison, "compare", compare)
+    monkeypatch.setattr(lr_optax, "compare", compare)
     momentum, late = (
         "one_cycle_momentum(total_steps=2000, warmup_steps=600)",
         "warmup(constant(0.1), warmup_steps=5000)",
@@ -240,19 +241,19 @@ def test_what_looks_wrong_in_a_comparison_is_said(tmp_path, monkeypatch):
     result = run("compare", "--schedule", momentum, "--schedule", late)
     assert f"! {momentum}: it stays between 0.85 and 0.95" in result.stderr
     assert f"! {late}: the run does not reach the peak" in result.stderr
-    assert "! the loss is no number, at every peak: constant, linear to zero" in result.stdout
+    assert "! diverged at every peak: constant, linear to zero" in result.stdout
 
 
 def test_progress_is_drawn_on_stderr(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
 
-    def compare(*_, progress, **options):
+    def compare(_, keys, progress, **options):
         for done in range(5):
             progress(done, 4)
-        return fake(**options)
+        return fake(keys, **options)
 
-    monkeypatch.setattr(comparison, "compare", compare)
+    monkeypatch.setattr(lr_optax, "compare", compare)
     result = run("compare")
     assert "4 of 4 runs" in result.stderr
     assert "runs " not in result.stdout
