@@ -36,7 +36,7 @@ def test_every_public_docstring_is_complete():
         value = getattr(lr_optax, name)
         doc = value.__doc__
         assert ">>>" in doc or isinstance(value, type), name
-        if isinstance(value, type) or name == "catalogue":
+        if isinstance(value, type) or not inspect.signature(value).parameters:
             continue
         parts = ["Args:", "Returns:", "Example:"]
         parts += ["When to use it:", "Reference:"] * (name in lr_optax.catalogue())

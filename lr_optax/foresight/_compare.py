@@ -151,12 +151,17 @@ def compare(
         progress: called with the number of runs done and their total, first when the arguments
             are found to be valid.
 
+    Returns:
+        A :class:`Comparison`, which prints, plots and saves itself.
+
     Raises:
         TypeError: ``train`` cannot be traced, or a strategy is neither a schedule nor a function.
         ValueError: a number is out of its range, there is no such metric, or a schedule has no
             rate above 0.
 
     Example:
+        >>> import jax
+        >>> from lr_optax import compare, linear
         >>> def train(schedule, key):  # gradient descent on x², with noisy gradients
         ...     def step(x, t):
         ...         noise = jax.random.normal(jax.random.fold_in(key, t))
