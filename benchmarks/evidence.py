@@ -34,10 +34,9 @@ from lr_optax import (
     warmup_linear_decay,
     warmup_stable_decay,
 )
-from lr_optax.demo import digits, text
-from lr_optax.demo.training import Task, of_schedules
 from lr_optax.foresight._statistics import paired
 from lr_optax.results._result import Result
+from lr_optax.tasks._task import Task, load_task
 
 RAMP, RAMPS, TUNED = 400, 12, 6
 LOWEST, HIGHEST = 1e-4, 10.0
@@ -58,7 +57,7 @@ class Case(NamedTuple):
 
 DIGITS = Case(
     "Digits",
-    digits.TASK,
+    load_task("digits"),
     steps=1000,
     seeds=12,
     grid=np.geomspace(0.005, 1.0, 20),
@@ -70,7 +69,7 @@ DIGITS = Case(
 )
 TEXT = Case(
     "Text",
-    text.TASK,
+    load_task("text"),
     steps=1200,
     seeds=16,
     grid=np.geomspace(0.0005, 0.1, 20),
@@ -110,7 +109,7 @@ def triangles(low: float, high: float, steps: int) -> Schedule:
 
 def climb(case: Case) -> dict[str, RangeTest]:
     """An exponential ramp over all decades, and a linear one, Smith's, in the range it found."""
-    ramp = of_schedules(case.task.trainer(case.task.load(), RAMP))
+    ramp = case.task.train(RAMP)
     run = functools.partial(range_test, ramp, seeds(0, RAMPS), total_steps=RAMP)
     ranges = run(min_value=LOWEST, max_value=HIGHEST)
     low, high = ranges.search_range
@@ -120,13 +119,13 @@ def climb(case: Case) -> dict[str, RangeTest]:
 
 def search(case: Case) -> Found:
     """Ramp, then tune: with and without the range of the ramp."""
-    train = of_schedules(case.task.trainer(case.task.load(), case.steps))
+    train = case.task.train(case.steps)
     ramps = climb(case)
     low, high = ramps["`range_test`"].search_range
 
     def tuned(family: Family, low: float, high: float) -> Tuning:
         return tune(
-            train, family, seeds(1, TUNED), min_value=low, max_value=high, metric="validation"
+            train, family, seeds(1, TUNED), min_value=low, max_value=high, metric="validation_loss"
         )
 
     def cycle(low: float) -> Tuning:
@@ -255,7 +254,7 @@ def blocks(results: Mapping[str, Result]) -> str:
 def section(case: Case) -> tuple[str, list[Row]]:
     """Tune, ramp, compare, write."""
     found = search(case)
-    train = of_schedules(case.task.trainer(case.task.load(), case.steps))
+    train = case.task.train(case.steps)
 
     def measure(candidates: dict[str, Schedule]) -> Sweep:
         keys = seeds(2, case.seeds)

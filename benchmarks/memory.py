@@ -11,8 +11,8 @@ from measuring import Section
 from sweep import STEPS, schedules
 
 from lr_optax import cosine_annealing, multistep_decay
-from lr_optax.demo import digits
 from lr_optax.foresight._program import SweepProgram, stack
+from lr_optax.tasks._digits import digits
 
 MILLION = 10**6
 
@@ -46,7 +46,7 @@ def step_rows() -> Iterator[str]:
 
 def lane_rows() -> Iterator[str]:
     """A sweep's program, compared with the memory of one run times their number."""
-    train = digits.trainer(digits.load(), STEPS)
+    train = digits(STEPS)
     key = jax.random.key(0)
     strategies = schedules()
     one = sum(megabytes(jax.jit(train).lower(strategies[0], key).compile()))

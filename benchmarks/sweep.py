@@ -18,10 +18,8 @@ import jax
 import numpy as np
 from measuring import Section
 
-from lr_optax import sweep, tabulate
-from lr_optax.demo import digits
-from lr_optax.demo.comparison import ROOTS
-from lr_optax.demo.training import Strategy
+from lr_optax import Schedule, root_strategies, sweep, tabulate
+from lr_optax.tasks._digits import digits, load
 
 STEPS = 2000
 SEEDS = 3
@@ -29,10 +27,10 @@ SCHEDULES = 64
 PEAKS = (0.01, 0.02, 0.05, 0.1, 0.2)
 DEVICES = (2, 4, 8)
 MANY = 1000
-BUILDERS = [build for name, build in ROOTS.items() if name != "plateau"]
+BUILDERS = [*root_strategies().values()]
 
 
-def schedules() -> list[Strategy]:
+def schedules() -> list[Schedule]:
     """Different ones of thirteen sorts; rates set by a metric are another matter."""
     return [build(peak, STEPS) for peak in PEAKS for build in BUILDERS][:SCHEDULES]
 
@@ -42,37 +40,35 @@ def keys() -> jax.Array:
     return jax.random.split(jax.random.key(0), SEEDS)
 
 
-def one_program(strategies: list[Strategy]) -> np.ndarray:
+def one_program(schedules: list[Schedule]) -> np.ndarray:
     """All of them with ``sweep``."""
-    train = digits.trainer(digits.load(), STEPS)
-    return sweep(train, strategies, keys(), metric="test_loss").values
+    train = digits(STEPS)
+    return sweep(train, schedules, keys(), metric="test_loss").values
 
 
-def a_compile_each(strategies: list[Strategy]) -> np.ndarray:
+def a_compile_each(schedules: list[Schedule]) -> np.ndarray:
     """The usual way: each schedule is a constant of a program of its own."""
-    train = digits.trainer(digits.load(), STEPS)
+    train = digits(STEPS)
     losses = []
-    for strategy in strategies:
-        # The plateau's factor stays an argument: 1, for no plateau, is refused as a constant.
-        schedule, factor = strategy
-        run = jax.jit(lambda key, f, s=schedule: train(Strategy(s, f), key).test_loss)
-        losses.append([run(key, factor) for key in keys()])
+    for schedule in schedules:
+        run = jax.jit(lambda key, s=schedule: train(s, key)["test_loss"])
+        losses.append([run(key) for key in keys()])
     return np.array(losses)
 
 
-def a_loop_compiled_once(strategies: list[Strategy]) -> np.ndarray:
+def a_loop_compiled_once(schedules: list[Schedule]) -> np.ndarray:
     """Each schedule as a table of its rates, so that one program takes them all in turn."""
-    run = jax.jit(digits.trainer(digits.load(), STEPS))
-    tables = [s._replace(schedule=tabulate(s.schedule, STEPS)) for s in strategies]
-    return np.array([[run(table, key).test_loss for key in keys()] for table in tables])
+    run = jax.jit(digits(STEPS))
+    tables = [tabulate(schedule, STEPS) for schedule in schedules]
+    return np.array([[run(table, key)["test_loss"] for key in keys()] for table in tables])
 
 
-def a_thousand(_: list[Strategy]) -> np.ndarray:
+def a_thousand(_: list[Schedule]) -> np.ndarray:
     """Others, with one seed, with ``sweep``."""
     more = [
         build(peak, STEPS) for peak in np.geomspace(1e-3, 0.3, MANY // 13 + 1) for build in BUILDERS
     ]
-    train = digits.trainer(digits.load(), STEPS)
+    train = digits(STEPS)
     return sweep(train, more[:MANY], keys()[:1], metric="test_loss").values
 
 
@@ -81,10 +77,10 @@ WAYS = {f.__name__: f for f in (one_program, a_compile_each, a_loop_compiled_onc
 
 def measure(way: str, count: int) -> None:
     """Run one way on the first ``count`` schedules, and print its seconds and its losses."""
-    strategies = schedules()[:count]
-    digits.load()
+    chosen = schedules()[:count]
+    load()
     begin = time.perf_counter(), time.process_time()
-    losses = WAYS[way](strategies)
+    losses = WAYS[way](chosen)
     spent = time.perf_counter() - begin[0], time.process_time() - begin[1]
     print(json.dumps([spent, losses.tolist()]))
 
@@ -138,7 +134,7 @@ def sections(repeat: int) -> Iterator[Section]:
     yield Section(
         "Many schedules in one program",
         f"{SCHEDULES} schedules of thirteen kinds, {SEEDS} seeds, {STEPS} steps on the digits of "
-        "`lr_optax/demo/digits.py`, each way in a process of its own, compilation included: "
+        "`lr_optax/tasks/_digits.py`, each way in a process of its own, compilation included: "
         "seconds of the clock, and of all cores.",
         "| way | clock, s | × | cores, s | × | losses off by (median) |",
         rows(min(SCHEDULES, repeat)),

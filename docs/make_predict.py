@@ -22,16 +22,15 @@ from lr_optax import (
     fit_loss_law,
     optimize_schedule,
     read_log,
+    root_strategies,
     sweep,
     warmup,
     warmup_cosine_decay,
     warmup_stable_decay,
 )
-from lr_optax.demo import digits, text
-from lr_optax.demo.comparison import ROOTS
-from lr_optax.demo.training import Task
 from lr_optax.foresight.laws import LAW_NAMES
 from lr_optax.results import figure
+from lr_optax.tasks._task import Task, load_task
 
 HERE = Path(__file__).parent
 PICTURES = HERE / "predict"
@@ -47,7 +46,10 @@ class Own(NamedTuple):
     seeds: int
 
 
-OWN = {"Digits": Own(digits.TASK, 0.05, seeds=16), "Text": Own(text.TASK, 0.0055, seeds=32)}
+OWN = {
+    "Digits": Own(load_task("digits"), 0.05, seeds=16),
+    "Text": Own(load_task("text"), 0.0055, seeds=32),
+}
 
 
 def study(folder: Path) -> dict[str, Log]:
@@ -81,18 +83,15 @@ def study(folder: Path) -> dict[str, Log]:
 def own_logs(own: Own) -> dict[str, Log]:
     """The validation losses of a task under the strategies of ``compare``, at one peak."""
     total = own.task.total_steps
-    built = {name: build(own.peak, total) for name, build in ROOTS.items()}
-    # A plateau has no schedule to predict.
-    strategies = {name: s for name, s in built.items() if s.plateau_factor == 1.0}
+    schedules = {name: build(own.peak, total) for name, build in root_strategies().items()}
     keys = jax.random.split(jax.random.key(0), own.seeds)
-    train = own.task.trainer(own.task.load(), total)
-    runs = sweep(train, [*strategies.values()], keys, metric="test_loss")
-    curves = np.asarray(runs.metrics["validation"]).mean(axis=1)
+    runs = sweep(own.task.train(total), schedules, keys, metric="test_loss")
+    curves = runs.metrics["validation_loss"].mean(axis=1)
     every = total // curves.shape[-1]
     steps = np.arange(every - 1, total, every)
     return {
-        name: Log(steps, curve, strategy.schedule, name=name)
-        for (name, strategy), curve in zip(strategies.items(), curves, strict=True)
+        name: Log(steps, curve, schedule, name=name)
+        for (name, schedule), curve in zip(schedules.items(), curves, strict=True)
     }
 
 

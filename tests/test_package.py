@@ -36,7 +36,7 @@ def test_every_public_docstring_is_complete():
         value = getattr(lr_optax, name)
         doc = value.__doc__
         assert ">>>" in doc or isinstance(value, type), name
-        if isinstance(value, type) or name == "catalogue":
+        if isinstance(value, type) or not inspect.signature(value).parameters:
             continue
         # All of these return a schedule, and not every formula is a paper's.
         parts = ["Args:", "Example:"]

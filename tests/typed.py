@@ -177,6 +177,10 @@ def foresight(keys: Array, s: Schedule) -> None:
     assert_type(lro.sweep(train, {"mine": s}, keys, mode="max"), lro.Sweep)
     assert_type(lro.sweep(lambda s, key: s(0), [s, s], keys).names, tuple[str, ...])
     assert_type(lro.range_test(train, keys), lro.RangeTest)
+    strategies = lro.root_strategies() | {"mine": s}
+    compared = lro.compare(train, keys, peaks=[0.1], total_steps=9, strategies=strategies)
+    assert_type(compared, lro.Comparison)
+    assert_type(compared.rates("mine"), np.ndarray)
     assert_type(lro.tune(train, lro.constant, keys, min_value=1e-3, max_value=1.0), lro.Tuning)
     assert_type(lro.last_iterate_bound(s, 100), lro.LastIterateBound)
     assert_type(lro.refine([1.0, 2.0, 1.0], peak_value=0.1), lro.Refinement)

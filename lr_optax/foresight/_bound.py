@@ -13,9 +13,8 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from lr_optax._core.hyperparameters import Positive, Size, is_known, validated
-from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import Curve, Panel
+from lr_optax.results.panels import Curve, Panel, palette_color
 
 
 def bound_terms(
@@ -114,7 +113,7 @@ class LastIterateBound(Result):
         }
         curves = [Curve(factors * peak, self.start / factors + factors * self.noise, "bound")]
         for i, (name, (x, y)) in enumerate(points.items(), start=1):
-            curves.append(Curve([x], [y], name, panels.palette_color(i), "discs"))
+            curves.append(Curve([x], [y], name, palette_color(i), "discs"))
         return (Panel("peak rate", "bound on the last loss", tuple(curves), log="xy"),)
 
 

@@ -43,8 +43,9 @@ class Strategy(NamedTuple):
 
 
 Candidate = Schedule | Strategy
-Builder = Callable[[float, int], Candidate]
+Builder = Callable[[float, int], Schedule]
 """From a peak rate and a number of steps."""
+CandidateBuilder = Callable[[float, int], Candidate]
 
 
 def with_plateau(
@@ -94,7 +95,9 @@ _ROOTS: dict[str, Builder] = {
 }
 """Their shapes are textbook values, for a run of any length."""
 
-PLATEAU: dict[str, Builder] = {"plateau": lambda peak, n: Strategy(constant(peak), min_scale=0.0)}
+PLATEAU: dict[str, CandidateBuilder] = {
+    "plateau": lambda peak, n: Strategy(constant(peak), min_scale=0.0)
+}
 """The one root strategy that needs a training run with a validation loss."""
 
 
@@ -117,7 +120,7 @@ def compare(
     *,
     peaks: Sequence[float],
     total_steps: Size,
-    strategies: Mapping[str, Schedule | Builder] | None = None,
+    strategies: Mapping[str, Schedule | CandidateBuilder] | None = None,
     metric: str | None = None,
     peak_metric: str | None = None,
     error_metric: str | None = None,
@@ -148,12 +151,17 @@ def compare(
         progress: called with the number of runs done and their total, first when the arguments
             are found to be valid.
 
+    Returns:
+        A :class:`Comparison`, which prints, plots and saves itself.
+
     Raises:
         TypeError: ``train`` cannot be traced, or a strategy is neither a schedule nor a function.
         ValueError: a number is out of its range, there is no such metric, or a schedule has no
             rate above 0.
 
     Example:
+        >>> import jax
+        >>> from lr_optax import compare, linear
         >>> def train(schedule, key):  # gradient descent on x², with noisy gradients
         ...     def step(x, t):
         ...         noise = jax.random.normal(jax.random.fold_in(key, t))
@@ -174,32 +182,63 @@ def compare(
     if not peaks or not all(0 < peak < math.inf for peak in peaks):
         raise ValueError(f"compare: `peaks` must be finite numbers > 0, got {peaks}")
     builders = _builders(root_strategies() if strategies is None else strategies)
-    grid = np.tile(peaks, (len(builders), 1))
-    _candidates(builders, grid, total_steps)  # a bad strategy fails before the work
-    count, rounds = grid.size * len(keys), 1 if len(peaks) == 1 else 2
-    report = progress or (lambda done, total: None)
-    report(0, rounds * count)
     checked = _checking(train, peak_metric=peak_metric, error_metric=error_metric)
-
-    def run(grid: np.ndarray, before: int) -> Comparison:
-        candidates = _candidates(builders, grid, total_steps)
-        members = [candidate for row in candidates for candidate in row]
-        result = sweep(checked, members, keys, metric=metric,
-                       progress=lambda done, _: report(before + done, rounds * count))  # fmt: skip
-        schedules = tuple(tuple(map(_schedule, row)) for row in candidates)
-        arrays = _arrays(result, grid.shape, peak_metric, error_metric)
-        metrics = (peak_metric or result.metric, result.metric, error_metric)
-        return Comparison(tuple(builders), schedules, grid, total_steps=total_steps,
-                          metrics=tuple(filter(None, metrics)), task=task, **arrays)  # fmt: skip
-
-    first = run(grid, 0)
-    if rounds == 1:
+    names = (peak_metric, metric, error_metric)
+    rounds = _Rounds(checked, keys, builders, total_steps, names, task)
+    grid = np.tile(peaks, (len(builders), 1))
+    rounds.candidates(grid)  # a bad strategy fails before the work
+    report = progress or (lambda done, total: None)
+    runs, several = grid.size * len(keys), len(peaks) > 1
+    total = 2 * runs if several else runs
+    report(0, total)
+    first = rounds.run(grid, lambda done, _: report(done, total))
+    if not several:
         return first
     finer = np.array([_between(peaks, best) for best in first.best])
-    return _together(first, run(finer, count))
+    return _together(first, rounds.run(finer, lambda done, _: report(runs + done, total)))
 
 
-def _builders(strategies: Mapping[str, Schedule | Builder]) -> dict[str, Builder]:
+class _Rounds(NamedTuple):
+    """What is the same in both rounds."""
+
+    train: Callable[[Any, Array], dict[str, Array]]
+    keys: Array
+    builders: dict[str, CandidateBuilder]
+    total_steps: int
+    metrics: tuple[str | None, str | None, str | None]  # choosing peaks, ranking, and the error
+    task: str
+
+    def candidates(self, grid: np.ndarray) -> list[list[Candidate]]:
+        """Every strategy at its peaks; all have a plateau if one has: a sweep needs one form."""
+        candidates = [
+            [build(float(peak), self.total_steps) for peak in peaks]
+            for build, peaks in zip(self.builders.values(), grid, strict=True)
+        ]
+        if not any(isinstance(candidate, Strategy) for row in candidates for candidate in row):
+            return candidates
+        return [[c if isinstance(c, Strategy) else Strategy(c) for c in row] for row in candidates]
+
+    def run(self, grid: np.ndarray, progress: Callable[[int, int], None]) -> Comparison:
+        """Train every strategy at its peaks."""
+        candidates = self.candidates(grid)
+        members = [candidate for row in candidates for candidate in row]
+        peak_metric, metric, error_metric = self.metrics
+        result = sweep(self.train, members, self.keys, metric=metric, progress=progress)
+        names = (peak_metric or result.metric, result.metric, error_metric)
+        return Comparison(
+            names=tuple(self.builders),
+            candidates=tuple(tuple(map(_schedule, row)) for row in candidates),
+            peaks=grid,
+            total_steps=self.total_steps,
+            metrics=tuple(name for name in names if name is not None),
+            task=self.task,
+            **_arrays(result, grid.shape, peak_metric, error_metric),
+        )
+
+
+def _builders(
+    strategies: Mapping[str, Schedule | CandidateBuilder],
+) -> dict[str, CandidateBuilder]:
     """Functions of a peak and a number of steps; the constant rate comes first."""
     builders = {"constant": _ROOTS["constant"], **strategies}
     for name, strategy in builders.items():
@@ -221,19 +260,6 @@ def _shaped_like(schedule: Schedule) -> Builder:
         return scale(schedule, factor=peak / highest)
 
     return build
-
-
-def _candidates(
-    builders: Mapping[str, Builder], grid: np.ndarray, total_steps: int
-) -> list[list[Candidate]]:
-    """Every strategy at its peaks: with a plateau if one has it, as a sweep needs one structure."""
-    candidates = [
-        [build(float(peak), total_steps) for peak in peaks]
-        for build, peaks in zip(builders.values(), grid, strict=True)
-    ]
-    if not any(isinstance(candidate, Strategy) for row in candidates for candidate in row):
-        return candidates
-    return [[c if isinstance(c, Strategy) else Strategy(c) for c in row] for row in candidates]
 
 
 def _schedule(candidate: Candidate) -> Schedule:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lr_optax._core.schedule import Schedule
-from lr_optax.foresight._statistics import Interval, shift
+from lr_optax.foresight._statistics import Estimate, typical_difference
 from lr_optax.results._result import Result, Table
 from lr_optax.results.panels import GRAY, Curve, Marker, Panel, palette_color, short
 from lr_optax.schedules.tables import tabulate
@@ -29,9 +29,9 @@ class Row(NamedTuple):
     strategy: str
     peak: float
     at_edge: bool  # the best peak is the lowest or highest tried: a better one may lie beyond
-    loss: Interval  # the median of the seeds, and the quartiles
+    loss: Estimate  # the median of the seeds, and the quartiles
     error: float | None  # the median
-    gain: Interval  # by how much the loss is below the constant rate's, as a share of that
+    gain: Estimate  # by how much the loss is below the constant rate's, as a share of that
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +160,7 @@ def strategy_row(result: Comparison, i: int, constant: np.ndarray) -> Row:
     """
     best, peaks = result.best[i], result.peaks[i]
     losses = result.final[i, best]
-    ratio = shift(_logarithm(losses), _logarithm(constant))
+    ratio = typical_difference(_logarithm(losses), _logarithm(constant))
     quartiles = np.quantile(_or_infinite(losses), (0.25, 0.75), method="nearest")
     if len(losses) == 1:
         quartiles = np.full(2, np.nan)
@@ -168,9 +168,9 @@ def strategy_row(result: Comparison, i: int, constant: np.ndarray) -> Row:
         strategy=result.names[i],
         peak=float(peaks[best]),
         at_edge=len(peaks) > 1 and peaks[best] in (peaks.min(), peaks.max()),
-        loss=Interval(float(np.median(_or_infinite(losses))), *map(float, quartiles)),
+        loss=Estimate(float(np.median(_or_infinite(losses))), *map(float, quartiles)),
         error=None if result.error is None else float(np.median(result.error[i, best])),
-        gain=Interval(*(-math.expm1(x) for x in (ratio.middle, ratio.high, ratio.low))),
+        gain=Estimate(*(-math.expm1(x) for x in (ratio.middle, ratio.high, ratio.low))),
     )
 
 
@@ -265,22 +265,26 @@ def ranking_panel(result: Comparison) -> Panel:
     losses = dict(zip(result.names, result.at_best(result.final), strict=True))
     curves, markers = [], []
     for y, row in enumerate(result.rows):
-        name, color = _verdict(row)
-        gain = f"peak {row.peak:g}, gain {_gain(row)}"
-        seeds = losses[row.strategy]
-        texts = [f"{loss:.4f}, seed {i}<br>{gain}" for i, loss in enumerate(seeds)]
-        middle, low, high = row.loss
-        curves += [
-            Curve([low, high], [y, y], color=color),
-            Curve(seeds, np.full(len(seeds), y), color=color, form="dots", texts=texts),
-            Curve([middle], [y], name, color, "bars", texts=[gain]),
-        ]
+        curves += _row_curves(row, y, losses[row.strategy])
+        middle = row.loss.middle
         if row.strategy == "constant" and np.isfinite(middle):
-            markers.append(Marker(middle, middle, "the constant rate", color))
+            markers.append(Marker(middle, middle, "the constant rate", "black"))
     rows = tuple(f"{short(r.strategy, 30)} at {r.peak:g}: {_gain(r)}" for r in result.rows)
-    x = f"{result.labels[1]}: {len(seeds)} seeds, median, quartiles"
+    x = f"{result.labels[1]}: {result.final.shape[-1]} seeds, median, quartiles"
     log = "x" if result.has_logarithms else ""
     return Panel(x, "", tuple(curves), tuple(markers), log, rows=rows, height=0.25)
+
+
+def _row_curves(row: Row, y: int, seeds: np.ndarray) -> tuple[Curve, ...]:
+    name, color = _verdict(row)
+    gain = f"peak {row.peak:g}, gain {_gain(row)}"
+    texts = [f"{loss:.4f}, seed {i}<br>{gain}" for i, loss in enumerate(seeds)]
+    middle, low, high = row.loss
+    return (
+        Curve([low, high], [y, y], color=color),
+        Curve(seeds, np.full(len(seeds), y), color=color, form="dots", texts=texts),
+        Curve([middle], [y], name, color, "bars", texts=[gain]),
+    )
 
 
 def curve_panels(result: Comparison) -> tuple[Panel, Panel]:
@@ -318,7 +322,7 @@ def _gain(row: Row) -> str:
     return "–" if row.strategy == "constant" else _with_bounds(row.gain, "{:+.1%}")
 
 
-def _with_bounds(interval: Interval, form: str) -> str:
+def _with_bounds(interval: Estimate, form: str) -> str:
     """A number with its bounds, if they are known."""
     if math.isnan(interval.middle):
         return "–"

@@ -10,9 +10,8 @@ import jax
 import numpy as np
 
 from lr_optax._core.schedule import Schedule
-from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import Curve, Panel
+from lr_optax.results.panels import Curve, Panel, palette_color, rate_curve
 from lr_optax.schedules.tables import interpolate
 
 Vector = np.ndarray | jax.Array | Iterable[float]
@@ -93,7 +92,7 @@ class Log(Result):
     def panels(self) -> Sequence[Panel]:
         """The loss over steps, and the rate below it."""
         loss = Curve(self.steps, self.losses, self.name)
-        rate = panels.rate_curve(self.rates, self.total_steps, color=panels.palette_color(1))
+        rate = rate_curve(self.rates, self.total_steps, color=palette_color(1))
         return (
             Panel("step", "loss", (loss,)),
             Panel("step", "learning rate", (rate,), limits=(0, None), height=1),

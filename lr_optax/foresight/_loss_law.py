@@ -28,9 +28,8 @@ from lr_optax.foresight._predict import (
 )
 from lr_optax.foresight._prediction import Prediction, Ranking
 from lr_optax.foresight._program import names_of
-from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import Curve, Panel
+from lr_optax.results.panels import Curve, Panel, palette_color
 from lr_optax.schedules.combine import AsSchedule, Inner
 
 RunLength = Annotated[
@@ -231,7 +230,7 @@ class LossLaw(Result):
         """The runs and the law over them, and the residuals."""
         losses, residuals = [], []
         for i, log in enumerate(self.logs):
-            first, color = first_step(self.logs, log), panels.palette_color(i)
+            first, color = first_step(self.logs, log), palette_color(i)
             kept = log.steps >= first
             steps = np.unique(np.linspace(first, log.steps[-1], SHOWN).astype(int))
             fitted = losses_along(self, log.every_rate, steps)[0]

@@ -21,9 +21,8 @@ from lr_optax.foresight._law_notes import prediction_warnings
 from lr_optax.foresight._log import rounded, run_rates
 from lr_optax.foresight._loss_law import LossLaw, RunLength
 from lr_optax.foresight._predict import SPREAD_QUANTILE
-from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import Panel
+from lr_optax.results.panels import Panel, interval_panel, palette_color, rate_curve
 from lr_optax.schedules.tables import interpolate
 from lr_optax.schedules.warmups import warmup_cosine_decay, warmup_stable_decay
 
@@ -87,9 +86,9 @@ class OptimizedSchedule(Result):
     def panels(self) -> Sequence[Panel]:
         """The schedule and the recipes, and the extra cost of each."""
         schedules = {"optimized": self.schedule, **{repr(s): s for s in self.recipes}}
-        colors = [*map(panels.palette_color, range(len(schedules)))]
+        colors = [*map(palette_color, range(len(schedules)))]
         rates = [
-            panels.rate_curve(schedule, self.total_steps, name, color)._replace(shown=i < 2)
+            rate_curve(schedule, self.total_steps, name, color)._replace(shown=i < 2)
             for i, (name, schedule, color) in enumerate(
                 zip(schedules, schedules.values(), colors, strict=True)
             )
@@ -98,7 +97,7 @@ class OptimizedSchedule(Result):
         label = "extra cost compared with the optimized schedule, 90%"
         return (
             Panel("step", "learning rate", tuple(rates), limits=(0, None)),
-            panels.interval_panel(label, tuple(schedules), costs, (0.0, *self.spreads), colors),
+            interval_panel(label, tuple(schedules), costs, (0.0, *self.spreads), colors),
         )
 
     @property

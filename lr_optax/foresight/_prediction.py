@@ -9,9 +9,8 @@ import numpy as np
 
 from lr_optax._core.schedule import Schedule
 from lr_optax.foresight._log import Log
-from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import GRAY, Curve, Panel
+from lr_optax.results.panels import GRAY, Curve, Panel, interval_panel, palette_color, rate_curve
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +73,9 @@ def curves_of(
     rates, bottoms, tops = [], [], []
     for i, (name, prediction) in enumerate(predictions.items()):
         low, high = prediction.losses - prediction.spread, prediction.losses + prediction.spread
-        color = panels.palette_color(i)
+        color = palette_color(i)
         curves.append(Curve(prediction.steps, prediction.losses, name, color, band=(low, high)))
-        rates.append(panels.rate_curve(prediction.schedule, prediction.total_steps, name, color))
+        rates.append(rate_curve(prediction.schedule, prediction.total_steps, name, color))
         bottom, top = _limits(low, high, prediction.steps)
         bottoms.append(bottom)
         tops.append(top)
@@ -149,8 +148,8 @@ class Ranking(Result):
         order = [*self.order]
         names = tuple(self.names[i] for i in order)
         colors = [
-            panels.palette_color(0) if name == self.best or self.differs(name, self.best) else GRAY
+            palette_color(0) if name == self.best or self.differs(name, self.best) else GRAY
             for name in names
         ]
         label = "predicted final loss, 90% (grey: not significantly different from the best)"
-        return (panels.interval_panel(label, names, self.losses[order], self.spreads[order], colors),)
+        return (interval_panel(label, names, self.losses[order], self.spreads[order], colors),)

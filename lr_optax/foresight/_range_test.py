@@ -15,9 +15,8 @@ from lr_optax._core.hyperparameters import Number, Positive, Size, validated
 from lr_optax._core.schedule import Schedule
 from lr_optax.foresight._program import Train
 from lr_optax.foresight._sweep import sweep
-from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import GRAY, Curve, Panel, Marker
+from lr_optax.results.panels import GRAY, Curve, Marker, Panel, palette_color
 from lr_optax.schedules.decays import exponential_decay, linear
 
 MEMORY = 0.98
@@ -273,18 +272,18 @@ def ramp_panel(result: RangeTest) -> Panel:
     """Every seed's smoothed curve over the rate, and the suggestions."""
     curves = [Curve(result.rates, smooth, color=UNCOUNTED) for smooth in result.smooth]
     counting = [(rates, losses) for rates, losses in result.counting if len(losses)]
-    curves += [Curve(*curve, "seeds", panels.palette_color(0)) for curve in counting]
+    curves += [Curve(*curve, "seeds", palette_color(0)) for curve in counting]
     limits = None
     if counting:
         low, high = min(y.min() for _, y in counting), max(y.max() for _, y in counting)
         height = high - low or 1
         limits = low - 0.1 * height, high + 0.3 * height
     spans = [
-        Marker(rate, rate, f"{name} {rate:.3g}", panels.palette_color(number))
+        Marker(rate, rate, f"{name} {rate:.3g}", palette_color(number))
         for number, (name, rate) in enumerate(result.suggestions.items(), start=1)
         if math.isfinite(rate)
     ]
-    marked = {"search": (result.search_range, GRAY), "cycle": (result.bounds, panels.palette_color(0))}
+    marked = {"search": (result.search_range, GRAY), "cycle": (result.bounds, palette_color(0))}
     for name, ((low, high), color) in marked.items():
         if low < high:
             spans.append(Marker(low, high, f"{name} {low:.3g} to {high:.3g}", color))

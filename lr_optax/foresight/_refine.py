@@ -15,9 +15,8 @@ from scipy.ndimage import median_filter
 from lr_optax._core.hyperparameters import Positive, Rule, Size, validated
 from lr_optax._core.schedule import Schedule
 from lr_optax.foresight._log import rounded
-from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import GRAY, Curve, Panel
+from lr_optax.results.panels import GRAY, Curve, Panel, palette_color, rate_curve
 from lr_optax.schedules.tables import interpolate
 
 Norm = Literal["l2", "l1"]
@@ -125,7 +124,7 @@ class Refinement(Result):
     def panels(self) -> Sequence[Panel]:
         """The schedule, over the norms it was made from."""
         steps = np.linspace(0, self.total_steps, len(self.grad_norms), endpoint=False)
-        rate = panels.rate_curve(self.schedule, self.total_steps, "refined", panels.palette_color(0))
+        rate = rate_curve(self.schedule, self.total_steps, "refined", palette_color(0))
         norms = Curve(steps, self.grad_norms, "gradient norms", GRAY)
         return (
             Panel("step", "learning rate", (rate,), limits=(0, None)),

@@ -18,9 +18,8 @@ from jax.typing import ArrayLike
 from lr_optax._core.hyperparameters import Size, show, validated
 from lr_optax.foresight._program import SweepProgram, Tree, names_of, stack
 from lr_optax.foresight._statistics import Difference, paired
-from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import GRAY, Curve, Panel, Marker
+from lr_optax.results.panels import GRAY, Curve, Marker, Panel, palette_color
 
 Candidate = TypeVar("Candidate")
 
@@ -315,7 +314,7 @@ def seeds_panel(result: Sweep) -> Panel:
     return Panel(title, "", tuple(dots), spans, log, rows=tuple(rows), height=height)
 
 
-def baseline_spans(result: Sweep) -> tuple[Span, ...]:
+def baseline_spans(result: Sweep) -> tuple[Marker, ...]:
     """The mean of the baseline as a line, if it has one."""
     if result.baseline is None or not np.isfinite(result.values[result.baseline]).any():
         return ()
@@ -338,7 +337,7 @@ def histories_panel(result: Sweep) -> Panel:
 
 
 def _row_color(row: int) -> str:
-    return panels.palette_color(row) if row < PICTURE_HISTORIES else GRAY
+    return palette_color(row) if row < PICTURE_HISTORIES else GRAY
 
 
 def _finite_mean(values: np.ndarray) -> float:

@@ -15,7 +15,6 @@ from lr_optax.feedback._observe import follows_metric, observe
 from lr_optax.training._read import read_hyperparams
 
 Params = TypeVar("Params")
-Candidate = TypeVar("Candidate")
 Metrics = dict[str, Array]
 Loss = Callable[[Params, Any, Array | None], Array]
 Draw = Callable[[Array], tuple[Any, Array]]
@@ -26,7 +25,7 @@ Draw = Callable[[Array], tuple[Any, Array]]
 def training_run(
     loss_fn: Loss[Params],
     init: Callable[[Array], Params],
-    optimizer: Callable[[Candidate], optax.GradientTransformation],
+    optimizer: Callable[[Any], optax.GradientTransformation],
     data: Any,
     *,
     total_steps: Size,
@@ -34,7 +33,7 @@ def training_run(
     validation: Any = None,
     checks: Size = 1,
     final: Callable[[Params], Metrics] | None = None,
-) -> Callable[[Candidate, Array], Metrics]:
+) -> Callable[[Any, Array], Metrics]:
     """A whole training run as a pure function of a schedule and a key.
 
     What this returns is what :func:`~lr_optax.sweep`, :func:`~lr_optax.compare`,
@@ -98,14 +97,12 @@ def training_run(
         not trained by gradients, such as running means, or data that does not fit on the device;
         write ``train`` by hand then.
     """
-    for name, value in (("loss_fn", loss_fn), ("init", init), ("optimizer", optimizer)):
-        if not callable(value) or isinstance(value, optax.GradientTransformation):
-            raise TypeError(f"training_run: `{name}` must be a function, got {value!r}")
+    _check_functions(loss_fn=loss_fn, init=init, optimizer=optimizer)
     _check_checks(checks, total_steps, validation)
     draw = _drawing(data, batch_size)
     held_out = None if validation is None else _on_device("validation", validation)[0]
 
-    def train(candidate: Candidate, key: Array) -> Metrics:
+    def train(candidate: Any, key: Array) -> Metrics:
         init_key, key = jax.random.split(key)
         params: Any = init(init_key)
         _check_params(params)
@@ -156,6 +153,12 @@ class _Part(NamedTuple):
         record = {**record, "scale": noted.get("scale")}
         record = {name: as_float(x) for name, x in record.items() if x is not None}
         return (optax.apply_updates(params, updates), state), record
+
+
+def _check_functions(**functions: object) -> None:
+    for name, value in functions.items():
+        if not callable(value) or isinstance(value, optax.GradientTransformation):
+            raise TypeError(f"training_run: `{name}` must be a function, got {value!r}")
 
 
 def _check_checks(checks: int, total_steps: int, validation: object) -> None:

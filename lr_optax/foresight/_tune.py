@@ -17,11 +17,10 @@ from lr_optax._core.hyperparameters import Positive, Size, show, validated
 from lr_optax.foresight._program import Train, Tree
 from lr_optax.foresight._statistics import half_interval
 from lr_optax.foresight._sweep import Mode, OnProgress, Sweep, check_keys, sweep
-from lr_optax.results import panels
 from lr_optax.results._result import Result, Table
-from lr_optax.results.panels import GRAY, Curve, Panel, Marker
+from lr_optax.results.panels import GRAY, Curve, Marker, Panel, palette_color
 
-BEST_COLOR = panels.palette_color(3)  # red
+BEST_COLOR = palette_color(3)  # red
 
 Place = TypeVar("Place", float, np.ndarray)
 
@@ -335,7 +334,7 @@ def axis_panel(result: Tuning, i: int) -> Panel:
     for r in range(-(-len(x) // result.points)):
         part = slice(r * result.points, (r + 1) * result.points)
         means, name = result.means[part], f"mean, round {r + 1}"
-        curves.append(Curve(x[part], means, name, panels.palette_color(r), "discs"))
+        curves.append(Curve(x[part], means, name, palette_color(r), "discs"))
     if len(result.axes) == 1 and np.isfinite(result.means).any() and result.bowl.has_minimum:
         curves.append(bowl_curve(result, axis))
     title, log = axis.name if i else "peak learning rate", "x" if axis.low > 0 else ""
@@ -343,7 +342,7 @@ def axis_panel(result: Tuning, i: int) -> Panel:
     return Panel(title, result.metric, tuple(curves), spans, log, limits)
 
 
-def best_spans(result: Tuning, name: str) -> tuple[Span, ...]:
+def best_spans(result: Tuning, name: str) -> tuple[Marker, ...]:
     """The best of a hyperparameter as a line, and its interval."""
     best, (low, high) = result.best[name], result.intervals[name]
     spans = []

@@ -27,22 +27,23 @@ def draw(figure: Figure, panels: Sequence[Panel], title: str = "") -> None:
     """Draw panels on an empty figure."""
     if title:
         figure.suptitle(textwrap.fill(title, _TITLE), fontsize=12, fontweight="bold")
-    side_by_side = not same_x(panels) and len({panel.y for panel in panels}) == 1
-    if side_by_side:
-        grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
-    else:
-        heights = [panel.height + _ROW_HEIGHT * len(panel.rows) for panel in panels]
-        grid = figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False)
+    grid = _axes(figure, panels)
     labeled: set[str] = set()
-    for axes, panel in zip(grid.flat, panels, strict=True):
+    for axes, panel in zip(grid, panels, strict=True):
         _fill(axes, panel, labeled)
-        if side_by_side:
-            axes.label_outer()
-    for (upper, above), (lower, below) in pairwise(zip(grid.flat, panels, strict=True)):
+    for (upper, above), (lower, below) in pairwise(zip(grid, panels, strict=True)):
         if above.x == below.x:
             lower.sharex(upper)
             upper.set_xlabel("")
             upper.tick_params(labelbottom=False)
+
+
+def _axes(figure: Figure, panels: Sequence[Panel]) -> list[Axes]:
+    """Axes side by side where panels have one y axis and several x axes, else below each other."""
+    if not same_x(panels) and len({panel.y for panel in panels}) == 1:
+        return list(figure.subplots(1, len(panels), sharey=True, squeeze=False).flat)
+    heights = [panel.height + _ROW_HEIGHT * len(panel.rows) for panel in panels]
+    return list(figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False).flat)
 
 
 def _fill(axes: Axes, panel: Panel, labeled: set[str]) -> None:
@@ -52,6 +53,13 @@ def _fill(axes: Axes, panel: Panel, labeled: set[str]) -> None:
             labeled.add(curve.name)
     for marker in panel.markers:
         _add_marker(axes, marker)
+    _set_axes(axes, panel)
+    axes.grid(alpha=0.3)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(fontsize=8)
+
+
+def _set_axes(axes: Axes, panel: Panel) -> None:
     axes.set(xlabel="\n".join(textwrap.wrap(panel.x, _TITLE)), ylabel=panel.y)
     if "x" in panel.log:
         axes.set_xscale("log")
@@ -63,9 +71,6 @@ def _fill(axes: Axes, panel: Panel, labeled: set[str]) -> None:
         _name_rows(axes, panel.rows)
     elif panel.limits:
         axes.set_ylim(*panel.limits)
-    axes.grid(alpha=0.3)
-    if axes.get_legend_handles_labels()[1]:
-        axes.legend(fontsize=8)
 
 
 def _add_curve(axes: Axes, curve: Curve, label: str | None) -> None:

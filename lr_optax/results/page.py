@@ -216,12 +216,8 @@ def _fill(figure: Figure, row: int, panel: Panel, labeled: set[str]) -> None:
 def _add_curve(figure: Figure, row: int, curve: Curve, labeled: set[str]) -> None:
     x, y = np.asarray(curve.x, np.float64), _finite(curve.y)
     kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), _POINTS)).astype(int))
-    shared: dict[str, Any] = {
-        "legendgroup": curve.name,
-        "visible": True if curve.shown else "legendonly",
-        "row": row,
-        "col": 1,
-    }
+    shared: dict[str, Any] = {"legendgroup": curve.name, "row": row, "col": 1}
+    shared["visible"] = True if curve.shown else "legendonly"
     if curve.band:
         low, high = (_finite(end)[kept] for end in curve.band)
         _add_band(figure, x[kept], low, high, fillcolor=curve.color, **shared)

@@ -61,22 +61,25 @@ def load() -> Data:
     return Data(*(Split(jnp.asarray(images[p]), jnp.asarray(labels[p])) for p in parts))
 
 
+def evaluate(params: nnx.State, batch: Split) -> tuple[Array, Array]:
+    """The loss, and the share of wrong answers."""
+    graph, _ = nnx.split(nnx.eval_shape(lambda: Classifier(nnx.Rngs(0))))
+    logits = nnx.merge(graph, params)(batch.images)
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch.labels)
+    return loss.mean(), (logits.argmax(-1) != batch.labels).mean()
+
+
+def loss_fn(params: nnx.State, batch: Split, key: Array | None) -> Array:
+    """The loss of a batch, to whose pixels a key adds noise."""
+    if key is not None:
+        noise = NOISE * jax.random.normal(key, batch.images.shape)
+        batch = batch._replace(images=batch.images + noise)
+    return evaluate(params, batch)[0]
+
+
 def digits(total_steps: int) -> Train:
     """A training run with SGD and momentum 0.9, of a multiple of 40 steps."""
     data = load()
-    graph, _ = nnx.split(nnx.eval_shape(lambda: Classifier(nnx.Rngs(0))))
-
-    def evaluate(params: nnx.State, batch: Split) -> tuple[Array, Array]:
-        logits = nnx.merge(graph, params)(batch.images)
-        loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch.labels)
-        return loss.mean(), (logits.argmax(-1) != batch.labels).mean()
-
-    def loss_fn(params: nnx.State, batch: Split, key: Array | None) -> Array:
-        if key is not None:
-            noise = NOISE * jax.random.normal(key, batch.images.shape)
-            batch = batch._replace(images=batch.images + noise)
-        return evaluate(params, batch)[0]
-
     return training_run(
         loss_fn,
         init=lambda key: nnx.state(Classifier(nnx.Rngs(key))),

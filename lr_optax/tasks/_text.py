@@ -84,19 +84,21 @@ def _windows(characters: np.ndarray) -> Array:
     return jnp.asarray(characters[starts[:, None] + np.arange(CONTEXT + 1)])
 
 
+def evaluate(params: nnx.State, windows: Array) -> tuple[Array, Array]:
+    """The loss, and the share of wrong answers."""
+    graph, _ = nnx.split(nnx.eval_shape(lambda: Model(nnx.Rngs(0))))
+    logits = nnx.merge(graph, params)(windows[:, :-1])
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits, windows[:, 1:])
+    return loss.mean(), (logits.argmax(-1) != windows[:, 1:]).mean()
+
+
 def text(total_steps: int) -> Train:
     """A training run with AdamW, of a multiple of 40 steps."""
     data = load()
-    graph, _ = nnx.split(nnx.eval_shape(lambda: Model(nnx.Rngs(0))))
 
     def windows(key: Array, batch_size: int) -> Array:
         starts = jax.random.randint(key, (batch_size, 1), 0, len(data.train) - CONTEXT)
         return data.train[starts + jnp.arange(CONTEXT + 1)[None]]
-
-    def evaluate(params: nnx.State, windows: Array) -> tuple[Array, Array]:
-        logits = nnx.merge(graph, params)(windows[:, :-1])
-        loss = optax.softmax_cross_entropy_with_integer_labels(logits, windows[:, 1:])
-        return loss.mean(), (logits.argmax(-1) != windows[:, 1:]).mean()
 
     return training_run(
         loss_fn=lambda params, batch, key: evaluate(params, batch)[0],

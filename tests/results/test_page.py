@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 import lr_optax
 from lr_optax.cli.app import app
 from lr_optax.cli.output import one_line
-from lr_optax.demo import comparison
 from lr_optax.results import page as pages
 from lr_optax.results.panels import Curve, Panel
 
@@ -35,7 +34,7 @@ COMMANDS = {
 }
 # Of each picture, one after another: its curves, and the rows of the table above it
 SHOWN = {
-    "compare": ([3 * 3, 2 * 3], [3]),
+    "compare": ([3 * 3 + 2 * 3], [3]),
     "find": ([2 + 3 + 1, 2 + 2], [1, 8]),
     "optimize": ([2 + 2 * 5, 3], [5, 5]),
     "predict": ([2 * 2, 3 + 2 + 2, 3], [2, 5]),
@@ -62,7 +61,7 @@ def written(tmp_path_factory):
         patch.chdir(folder)
         patch.setitem(sys.modules, "own", SimpleNamespace(train=train))
         patch.setattr(
-            comparison, "compare", lambda *_, **__: made(usual() | {HOSTILE: usual()["linear"]})
+            lr_optax, "compare", lambda *_, **__: made(usual() | {HOSTILE: usual()["linear"]})
         )
         patch.setattr(
             lr_optax,
@@ -154,9 +153,9 @@ def test_a_browser_without_a_network_shows_tables_and_pictures(name, written, br
     if name == "compare":
         assert HOSTILE in tables[0].locator("td:first-child").all_inner_texts()
         assert pictures[0].locator(".points path").count() == 3 * (8 + 1)
-        tab.locator(".legendtoggle").nth(1).click()  # the first in the second picture
+        tab.locator(".legendtoggle").nth(1).click()  # the best strategy's rate and losses
         tab.wait_for_timeout(600)
-        assert pictures[1].locator(".scatterlayer .trace").count() == curves[1] - 2
+        assert pictures[0].locator(".scatterlayer .trace").count() == curves[0] - 2
     tab.context.close()
 
 

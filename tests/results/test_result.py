@@ -10,6 +10,7 @@ import pytest
 from lr_optax import cosine_decay
 from lr_optax.results._result import Result, Table
 from lr_optax.results.files import write_whole
+from lr_optax.results.panels import Curve, Panel
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -17,16 +18,14 @@ class Inner(Result):
     value: object
 
     def table(self):
-        return Table(("name", "value"), (("a<b", 0.123456789), ("long name", None)))
-
-    def legend(self):
-        return ("value: in <units>",)
+        rows = (("a<b", 0.123456789), ("long name", None))
+        return Table(("name", "value"), rows, ("value: in <units>",))
 
     def notes(self):
         return ("one thing",)
 
-    def draw(self, figure):
-        figure.add_subplot().plot([0, 1])
+    def panels(self):
+        return (Panel("x", "y", (Curve([0, 1], [0, 1]),)),)
 
 
 VALUES = [
@@ -68,6 +67,13 @@ def test_csv_is_the_table_with_all_digits(tmp_path):
     assert (tmp_path / "result.csv").read_text() == "name,value\na<b,0.123456789\nlong name,\n"
 
 
+def test_a_table_may_be_printed_otherwise_than_it_is_saved():
+    table = Table(("a", "b"), ((1, 0.25),), printed=Table(("both",), (("1 (0.25)",),)))
+    assert table.text() == "both\n1 (0.25)"
+    assert "<td>1 (0.25)</td>" in table.html()
+    assert table.csv() == "a,b\n1,0.25\n"
+
+
 def test_prints_and_shows_in_a_notebook():
     assert (
         str(Inner(0))
@@ -80,6 +86,7 @@ def test_prints_and_shows_in_a_notebook():
 def test_draws_into_a_file(tmp_path):
     figure = Inner(0).plot(tmp_path / "picture.png")
     assert len(figure.axes) == 1
+    assert figure._suptitle is None
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -6,8 +6,7 @@ import numpy as np
 from flax import nnx
 
 from lr_optax import constant
-from lr_optax.demo import text
-from lr_optax.demo.training import Strategy
+from lr_optax.tasks import _text as text
 
 
 def test_the_text_is_python_and_each_file_is_in_one_part():
@@ -30,10 +29,10 @@ def test_a_prediction_depends_on_nothing_later():
 
 @jax.numpy_dtype_promotion("standard")  # as Optax's adamw needs it
 def test_it_learns_and_is_the_same_a_second_time():
-    train = jax.jit(text.trainer(text.load(), 400))
-    run = train(Strategy(constant(0.01)), jax.random.key(0))
-    assert run.validation[0] < np.log(len(text.CHARACTERS))
-    assert run.test_loss < 2.9  # the frequencies of single characters alone give 3.3
-    assert 0.5 < run.test_error < 0.85
-    again = train(Strategy(constant(0.01)), jax.random.key(0))
-    assert np.array_equal(again.validation, run.validation)
+    train = jax.jit(text.text(400))
+    run = train(constant(0.01), jax.random.key(0))
+    assert run["validation_loss"][0] < np.log(len(text.CHARACTERS))
+    assert run["test_loss"] < 2.9  # the frequencies of single characters alone give 3.3
+    assert 0.5 < run["test_error"] < 0.85
+    again = train(constant(0.01), jax.random.key(0))
+    assert np.array_equal(again["validation_loss"], run["validation_loss"])
