@@ -7,7 +7,6 @@ work can end it.
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lr_optax.cli.output import check_file, check_folder
+from lr_optax.foresight.laws import LAW_NAMES
 
 if TYPE_CHECKING:
     from lr_optax import LossLaw, Schedule
@@ -137,15 +137,7 @@ RateOption = Annotated[
 ]
 
 
-class LawChoice(StrEnum):
-    """The laws that can be asked for."""
-
-    multi_power = "multi_power"
-    functional = "functional"
-    tissue = "tissue"
-
-
-LawOption = Annotated[LawChoice, typer.Option(help="Loss law to fit.")]
+LawOption = Annotated[str, typer.Option(metavar="|".join(LAW_NAMES), help="Loss law to fit.")]
 
 
 def import_users_module(name: str, option: str) -> ModuleType:
@@ -199,7 +191,7 @@ def parse_schedules(texts: Iterable[str]) -> "dict[str, Schedule]":
 def fit_logged_runs(
     runs: Sequence[Path],
     schedules: Sequence[str] | None,
-    law: LawChoice,
+    law: str,
     *,
     step: str | None,
     loss: str | None,
@@ -226,4 +218,4 @@ def fit_logged_runs(
         read_log(path, step=step, loss=loss, rate=rate, schedule=schedule)
         for path, schedule in zip(runs, parsed, strict=True)
     ]
-    return fit_loss_law(logs, law=law.value)
+    return fit_loss_law(logs, law=law)

@@ -21,7 +21,7 @@ def command(
     ] = None,
     warmup_steps: Annotated[int, typer.Option(min=0, help="Steps of linear warm-up.")] = 0,
     schedules: options.SchedulesOption = None,
-    law: options.LawOption = options.LawChoice.multi_power,
+    law: options.LawOption = "multi_power",
     step: options.StepOption = None,
     loss: options.LossOption = None,
     rate: options.RateOption = None,
@@ -30,14 +30,15 @@ def command(
     report: options.ReportOption = None,
 ) -> None:
     """Find the schedule with the lowest predicted loss, and the named recipe nearest to it."""
+    from lr_optax import optimize_schedule
+    from lr_optax.foresight._law_notes import same_peak
+    from lr_optax.foresight._log import rounded
+
     fitted = options.fit_logged_runs(runs, schedules, law, step=step, loss=loss, rate=rate)
     low, high = min(fitted.peaks), max(fitted.peaks)
-    if peak is None and high > 1.01 * low:  # what `LossLaw` takes for one peak
+    if peak is None and not same_peak(low, high):
         raise ValueError(f"the runs' peaks range from {low:.4g} to {high:.4g}: choose one, --peak")
-    peak = float(f"{high:.7g}") if peak is None else peak
-
-    from lr_optax import optimize_schedule
-
+    peak = rounded(high) if peak is None else peak
     best = optimize_schedule(fitted, total_steps, peak, warmup_steps=warmup_steps)
     title = f"Predicted loss {best.losses[0]:.4g}; the nearest recipe costs {best.cost:.2g} more"
     sections = (

@@ -27,7 +27,7 @@ def command(
         list[str], typer.Option(metavar="TEXT", help="Schedule to predict. Can be repeated.")
     ],
     schedules: options.SchedulesOption = None,
-    law: options.LawOption = options.LawChoice.multi_power,
+    law: options.LawOption = "multi_power",
     step: options.StepOption = None,
     loss: options.LossOption = None,
     rate: options.RateOption = None,
