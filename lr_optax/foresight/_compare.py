@@ -14,8 +14,7 @@ from lr_optax._core.hyperparameters import Size, show, validated
 from lr_optax._core.schedule import Schedule
 from lr_optax.feedback._plateau import reduce_on_plateau
 from lr_optax.foresight._comparison import Comparison
-from lr_optax.foresight._sweep import Sweep, check_keys, sweep
-from lr_optax.foresight._sweep import _by_name as metrics_by_name
+from lr_optax.foresight._sweep import Sweep, check_keys, metrics_by_name, sweep
 from lr_optax.results.sampling import rates_at, run_steps
 from lr_optax.schedules.combine import scale
 from lr_optax.schedules.cycles import cosine_annealing, cyclical

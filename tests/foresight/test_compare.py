@@ -9,43 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from comparisons import CHECKS, SEEDS, STEPS, comparison_of, usual_losses
 from typer.testing import CliRunner
 
 from lr_optax import Comparison, compare, constant, linear, root_strategies, training_run
 from lr_optax.cli.app import app
 from lr_optax.foresight._compare import PLATEAU, with_plateau
 from lr_optax.foresight._statistics import typical_difference
-
-SEEDS = 8
-STEPS = 80
-CHECKS = 40
-
-
-def made(losses):
-    """A comparison of one peak, from test losses by name."""
-    loss = np.array([*losses.values()])[:, None]
-    n = loss.shape[-1]
-    curves = np.broadcast_to(np.geomspace(2, 1, CHECKS), (*loss.shape, CHECKS)) * loss[..., None]
-    return Comparison(
-        task="made up",
-        names=tuple(losses),
-        candidates=tuple(
-            (constant(0.05) if k == "constant" else linear(0.05, transition_steps=STEPS),)
-            for k in losses
-        ),
-        peaks=np.full((len(losses), 1), 0.05),
-        history=curves,
-        scale=np.ones((len(losses), 1, n, CHECKS)),
-        final=loss,
-        error=np.full((len(losses), 1, n), 0.1),
-        total_steps=STEPS,
-        metrics=("validation_loss", "test_loss", "test_error"),
-    )
-
-
-def usual(spread=0.1):
-    x = np.random.default_rng(0).normal(size=(2, SEEDS)) * spread
-    return {"constant": np.exp(x[0]), "linear": 0.7 * np.exp(x[1])}
 
 
 @pytest.mark.parametrize(
@@ -70,35 +40,37 @@ def test_what_is_not_finite_does_not_count_and_few_pairs_have_no_bounds():
 
 
 def test_no_single_seed_decides_the_gain():
-    losses = usual()
-    before = {row.strategy: row for row in made(losses).rows}["linear"].gain
+    losses = usual_losses()
+    before = {row.strategy: row for row in comparison_of(losses).rows}["linear"].gain
     assert before.low < before.middle < before.high
     for seed in range(SEEDS):
         spiked = losses["constant"].copy()
         spiked[seed] *= 10
-        after = {r.strategy: r for r in made(losses | {"constant": spiked}).rows}["linear"].gain
+        after = {r.strategy: r for r in comparison_of(losses | {"constant": spiked}).rows}[
+            "linear"
+        ].gain
         # The means say 1 - 0.7 / (1 + 9 / 8): the gain more than doubles
         assert after.middle - before.middle < 0.05
 
 
 def test_the_gain_is_a_share_of_the_constant_rates_loss():
-    base = usual()["constant"]
-    rows = {r.strategy: r for r in made({"constant": base, "linear": 0.75 * base}).rows}
+    base = usual_losses()["constant"]
+    rows = {r.strategy: r for r in comparison_of({"constant": base, "linear": 0.75 * base}).rows}
     assert rows["linear"].gain == pytest.approx((0.25, 0.25, 0.25))
     assert rows["constant"].gain == (0, 0, 0)
 
 
 def test_lost_runs_rank_last_and_are_told():
-    result = made(usual() | {"lost": np.full(SEEDS, np.nan)})
+    result = comparison_of(usual_losses() | {"lost": np.full(SEEDS, np.nan)})
     assert result.rows[-1].strategy == "lost"
     assert "diverged at every peak: lost" in result.notes()
     result.plot()
-    nothing = made({name: np.full(SEEDS, np.nan) for name in ("constant", "lost")})
+    nothing = comparison_of({name: np.full(SEEDS, np.nan) for name in ("constant", "lost")})
     assert nothing.title == "Every strategy diverged"
 
 
 def test_it_reads_itself(tmp_path):
-    result = made(usual())
+    result = comparison_of(usual_losses())
     result.save(tmp_path / "c.json")
     again = Comparison.load(tmp_path / "c.json")
     assert str(again) == str(result)
@@ -213,8 +185,8 @@ def test_the_root_strategies_are_a_copy():
 
 
 def test_the_picture_draws_every_seed_and_rates_as_steps():
-    losses = usual()
-    ranked, rates, histories = made(losses).plot().axes
+    losses = usual_losses()
+    ranked, rates, histories = comparison_of(losses).plot().axes
     dots = [line for line in ranked.lines if line.get_marker() == "."]
     assert sorted(np.concatenate([line.get_xdata() for line in dots])) == pytest.approx(
         sorted(np.concatenate([*losses.values()]))
@@ -231,7 +203,7 @@ def test_the_picture_draws_every_seed_and_rates_as_steps():
 
 def test_a_long_name_is_shortened_in_the_picture():
     name = "join((" + "constant(0.05), " * 40 + "))"
-    figure = made(usual() | {name: usual()["linear"]}).plot()
+    figure = comparison_of(usual_losses() | {name: usual_losses()["linear"]}).plot()
     texts = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert all(len(text) < 65 for text in texts)
 

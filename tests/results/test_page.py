@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import jax
 import jax.numpy as jnp
 import pytest
-from foresight.test_compare import made, usual
+from comparisons import comparison_of, usual_losses
 from typer.testing import CliRunner
 
 import lr_optax
@@ -61,7 +61,9 @@ def written(tmp_path_factory):
         patch.chdir(folder)
         patch.setitem(sys.modules, "own", SimpleNamespace(train=train))
         patch.setattr(
-            lr_optax, "compare", lambda *_, **__: made(usual() | {HOSTILE: usual()["linear"]})
+            lr_optax,
+            "compare",
+            lambda *_, **__: comparison_of(usual_losses() | {HOSTILE: usual_losses()["linear"]}),
         )
         patch.setattr(
             lr_optax,
