@@ -312,9 +312,9 @@ def _verdict(row: Row) -> tuple[str, str]:
     if row.strategy == "constant":
         return "", "black"
     if row.gain.low > 0:
-        return "better than the constant rate (95%)", BETTER
+        return "better than constant (95%)", BETTER
     if row.gain.high < 0:
-        return "worse than the constant rate (95%)", WORSE
+        return "worse than constant (95%)", WORSE
     return "no significant difference", GRAY
 
 

@@ -224,7 +224,8 @@ def _add_curve(figure: Figure, row: int, curve: Curve, labeled: set[str]) -> Non
     figure.add_scatter(
         x=x[kept], y=y[kept], text=curve.texts, name=html.escape(short(curve.name)),
         showlegend=bool(curve.name) and curve.name not in labeled,
-        line_color=curve.color, marker_color=curve.color, **_FORMS[curve.form], **shared,
+        line_color=curve.color, marker_color=curve.color,
+        marker_line_color=curve.color, **_FORMS[curve.form], **shared,
     )  # fmt: skip
     labeled.add(curve.name)
 
