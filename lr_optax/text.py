@@ -192,9 +192,12 @@ def to_plain(value: object, name: str, other: Callable[[object, str], object]) -
         return {value.name: {n: to_plain(v, f"{value.name}.{n}", other) for n, v in fields}}
     if isinstance(value, tuple | list):
         return [to_plain(item, name, other) for item in value]
-    if is_array(value):
+    if isinstance(value, np.generic) or is_array(value):
         array = np.asarray(value)
-        return {"array": {"values": _finite_or_text(array.tolist()), "dtype": str(array.dtype)}}
+        # Nested lists tell every shape but those like (0, 3).
+        shape = {} if array.size else {"shape": list(array.shape)}
+        values = _finite_or_text(array.tolist())
+        return {"array": {"values": values, "dtype": str(array.dtype), **shape}}
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float) and math.isfinite(value):

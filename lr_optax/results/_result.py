@@ -7,7 +7,6 @@ import dataclasses
 import html
 import io
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,13 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from lr_optax._core.hyperparameters import is_array
-from lr_optax._core.schedule import Schedule
 from lr_optax.results.figure import draw, new_figure, write
 from lr_optax.results.files import write_whole
 from lr_optax.results.page import Section
 from lr_optax.results.panels import Panel
-from lr_optax.text import from_dict, to_dict
+from lr_optax.text import from_plain, to_plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -164,7 +161,7 @@ class Result:
         """
         match ending:
             case ".json":
-                return json.dumps(_plain(self), indent=1, allow_nan=False) + "\n"
+                return json.dumps(_plain(self, "result"), indent=1, allow_nan=False) + "\n"
             case ".csv":
                 return self.table().csv()
         raise ValueError(f"save: a result is saved as .json or .csv, not as {ending!r}")
@@ -198,51 +195,36 @@ def _is_number(value: object) -> bool:
     return value is None or isinstance(value, int | float | np.number)
 
 
-def _plain(value: Any) -> Any:
-    """Plain data, each special kind as a dictionary of one entry, ``{"kind": content}``."""
+def _plain(value: object, name: str) -> Any:
+    return to_plain(value, name, _other)
+
+
+def _other(value: object, name: str) -> dict[str, Any]:
+    """What no schedule holds, as a dictionary of one entry, ``{"kind": content}``."""
     if isinstance(value, Result):
-        fields = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"result": [type(value).__name__, fields]}
-    if isinstance(value, Schedule):
-        return {"schedule": to_dict(value)}
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {"result": [type(value).__name__, {n: _plain(v, n) for n, v in fields.items()}]}
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {"dict": {key: _plain(item) for key, item in value.items()}}
-    if isinstance(value, np.generic) or is_array(value):
-        array = np.asarray(value)
-        values = _finite_or_text(array.tolist())
-        return {"array": [values, str(array.dtype), list(array.shape)]}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
+        return {"dict": {key: _plain(item, name) for key, item in value.items()}}
+    if isinstance(value, float):
         return {"float": str(value)}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
     raise TypeError(f"save: {type(value).__name__} has no form as plain data: {value!r}")
 
 
-def _finite_or_text(values: Any) -> Any:
-    if isinstance(values, list):
-        return [_finite_or_text(value) for value in values]
-    return str(values) if isinstance(values, float) and not math.isfinite(values) else values
+def _read(data: object) -> Any:
+    return from_plain(data, {"result": _read_result, "dict": _read_dict, "array": _read_array,
+                             "float": float})  # fmt: skip
 
 
-def _read(data: Any) -> Any:
-    if isinstance(data, list):
-        return tuple(map(_read, data))
-    if not isinstance(data, dict):
-        return data
-    ((kind, content),) = data.items()
-    match kind:
-        case "result":
-            name, fields = content
-            return Result._kinds[name](**{key: _read(item) for key, item in fields.items()})
-        case "schedule":
-            return from_dict(content)
-        case "dict":
-            return {key: _read(item) for key, item in content.items()}
-        case "array":
-            values, dtype, shape = content
-            return np.array(values, np.dtype(dtype)).reshape(shape)
-        case "float":
-            return float(content)
-    raise ValueError(f"unknown kind {kind!r}")
+def _read_result(content: Sequence[Any]) -> Result:
+    name, fields = content
+    return Result._kinds[name](**_read_dict(fields))
+
+
+def _read_dict(content: Mapping[str, object]) -> dict[str, Any]:
+    return {key: _read(item) for key, item in content.items()}
+
+
+def _read_array(content: Mapping[str, Any]) -> np.ndarray:
+    array = np.array(content["values"], np.dtype(content["dtype"]))
+    return array.reshape(content.get("shape", array.shape))
