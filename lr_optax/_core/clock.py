@@ -211,7 +211,7 @@ def cycle_position(
     if isinstance(period, int | float | Fraction):
         if at_zero and isinstance(period, int):
             return *cycle(step, period), period
-        if is_number(ahead) and _is_whole(step) and period < _MOST_UNITS:
+        if is_number(ahead) and period < _MOST_UNITS:
             return _counted(step, period, ahead)
         period = float(period)
     elif at_zero and _is_whole(period):
@@ -229,7 +229,7 @@ def _counted(step: Array, period: float | Fraction, ahead: float) -> tuple[Array
     """A position in units so small that both the period and ``ahead`` are whole.
 
     They are the units of the simplest fraction that is the same double: fifths for 2.4. A period
-    of more digits than fit is followed less closely than that, but than float32 can show.
+    of more digits than fit is the nearest fraction that does, within what float32 can show.
     """
     ratio = Fraction(period).limit_denominator(_MOST_UNITS // math.ceil(period))
     ratio = max(ratio, Fraction(1, _MOST_UNITS))
@@ -237,6 +237,9 @@ def _counted(step: Array, period: float | Fraction, ahead: float) -> tuple[Array
     begun = begun.limit_denominator(_MOST_UNITS // ratio.numerator)
     length, units = ratio.numerator * begun.denominator, ratio.denominator * begun.denominator
     cycles, begun = divmod(begun.numerator, length)
+    if not _is_whole(step):
+        index, position = jnp.divmod(step * units + begun, as_float(length))
+        return index + cycles, position, length
     index, position = _times_over(step % length, units, length)
     index, position = step // length * units + index + cycles, position + begun
     index, position = index + position // length, position % length

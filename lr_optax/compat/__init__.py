@@ -8,8 +8,10 @@ schedule is called with. What comes back is an ordinary :class:`lr_optax.Schedul
 library step by step, past the end included. The few deliberate differences are listed in each
 module; none of them needs the other library.
 
-A length counts calls of the scheduler there, and steps of the schedule here: whoever stepped once
-an epoch multiplies lengths by the updates per epoch.
+A length counts calls of the scheduler there, and steps of the schedule here: if you stepped once an
+epoch, multiply lengths by the updates per epoch. Where a library takes fractions of a step, so do
+its calls here: 2.4 steps are followed as 12/5, exactly. A period whose fraction needs a numerator
+above 2³⁰ is followed by the nearest one that does not.
 """
 
 from lr_optax.compat import deepspeed as deepspeed

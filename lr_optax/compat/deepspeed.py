@@ -60,12 +60,8 @@ def LRRangeTest(
 ) -> ArrayLike:
     """A rise without an end, to find the largest rate that works: m·(1 + r·t/S), in stairs or not.
 
+    m, S and r are the smallest rate, the step size and the step rate.
     :func:`lr_optax.range_test` raises the rate by a factor instead, and reads the result.
-
-    Args:
-        lr_range_test_min_lr: m, the rate at step 0, >= 0.
-        lr_range_test_step_size: S, steps, >= 1.
-        lr_range_test_step_rate: r, how many times m is added in S steps, >= 0.
 
     Example:
         >>> s = LRRangeTest(0.001, 100, lr_range_test_staircase=True)
@@ -93,11 +89,11 @@ def OneCycle(
 ) -> ArrayLike:
     """One triangle of the rate, in stairs or not, then a decay with the inverse of time.
 
-    Over F steps to the highest rate, over S steps back, then m/(1 + r·(t − F − S)/D). A side with
+    Over F steps to the highest rate, over S steps back, then m/(1 + r·(t − F − S)/D), where m is
+    ``cycle_min_lr`` and r ``decay_lr_rate``. A side with
     n stairs has the heights 0, 1/n, ..., 1, each held until the next one is reached.
 
     Args:
-        cycle_min_lr: m, the rate at both ends of the triangle, >= 0.
         cycle_first_step_size: F, steps up, >= 1.
         cycle_second_step_size: S, steps down, >= 0; None for F.
         cycle_first_stair_count: stairs of the rise, >= 0; 0 for a straight line.

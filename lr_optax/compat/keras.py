@@ -2,8 +2,7 @@
 
 Names, arguments and defaults are Keras's but for ``name``; what is a boolean there must be given by
 name here. The callback ``ReduceLROnPlateau`` is a transform behind the optimizer, and takes its
-rate first.
-:func:`deserialize` reads what Keras's ``serialize`` wrote.
+rate first. :func:`deserialize` reads what Keras's ``serialize`` wrote.
 
 Deliberate differences:
 
@@ -15,8 +14,8 @@ Deliberate differences:
 * ``CosineDecayRestarts`` takes ``t_mul`` >= 1 and ``m_mul`` > 0.
 * Lengths are whole steps.
 
-In formulas b is ``initial_learning_rate``, >= 0, the rate at step 0, and T are ``decay_steps``,
->= 1.
+In formulas b is ``initial_learning_rate``, >= 0, the rate at step 0, T are ``decay_steps``,
+>= 1, r is ``decay_rate``, p > 0 ``power`` and e ``end_learning_rate``, >= 0.
 """
 
 from collections.abc import Callable, Mapping
@@ -86,7 +85,7 @@ def InverseTimeDecay(
     *,
     staircase: bool = False,
 ) -> Schedule:
-    """The inverse of time: η(t) = b/(1 + r·t/T), rounded down alike.
+    """The inverse of time: η(t) = b/(1 + r·t/T), with t/T rounded down if ``staircase``.
 
     Example:
         >>> s = InverseTimeDecay(0.1, decay_steps=10, decay_rate=1.0)
@@ -127,7 +126,6 @@ def PolynomialDecay(
     """A power of what is left: η(t) = e + (b − e)·(1 − t/T)^p, with t at most T.
 
     Args:
-        end_learning_rate: e, the rate at step T, >= 0.
         cycle: whether T grows to the next of its multiples when it is passed, so that the rate
             jumps up, less high each time, and falls again.
 
@@ -188,9 +186,7 @@ def CosineDecayRestarts(
     """Half a cosine down, then a jump back up: η = b·(α + (1 − α)·m^i·½(1 + cos πx)) in cycle i.
 
     Args:
-        first_decay_steps: T, steps of the first cycle, >= 1.
-        t_mul: ratio of each cycle's length to the previous one's, >= 1.
-        m_mul: m, each cycle's height above the floor over the last one's, > 0.
+        m_mul: m, the ratio of each cycle's height above the floor to the previous one's, > 0.
         alpha: α, the floor over b, in [0, 1]; the same in all cycles.
 
     Example:
@@ -239,14 +235,12 @@ def ReduceLROnPlateau(
 
     Args:
         base_lr: the optimizer's rate, > 0; ``min_lr`` is relative to it here.
-        monitor: the metric's name, which tells ``mode="auto"`` whether it should fall.
-        patience: after how many bad checks in a row the rate is cut, >= 0.
+        monitor: the metric's name, by which ``mode="auto"`` finds whether it should fall.
         mode: whether the metric should fall, "min", or rise, "max"; "auto" asks its name, which is
             one of Keras's own or ends like one.
-        cooldown: how many checks after a cut, the last one excluded, are never bad, >= 0.
 
     Raises:
-        ValueError: the metric's name does not tell.
+        ValueError: the metric's name leaves it open.
 
     Example:
         >>> tx = ReduceLROnPlateau(0.1, factor=0.5, patience=2)

@@ -4,7 +4,8 @@ Moving over is one changed import: ``from lr_optax.compat.optax import cosine_de
 Names, arguments and defaults are Optax's; what comes back is this library's own schedule of that
 shape, which can be printed, compared, swept and traced. Values below zero are allowed, as there.
 In formulas I and E are ``init_value`` and ``end_value``, any finite numbers, B and T the steps
-``transition_begin`` and ``transition_steps``; up to step B the value is I.
+``transition_begin`` and ``transition_steps`` or ``decay_steps``, and p > 0 a ``power`` or
+``exponent``; up to step B the value is I.
 
 Where Optax has a value for what cannot be meant, that value is followed with a warning: a
 transition of no steps never moves, a beginning before step 0 is one there, a ``decay_rate`` of 0
@@ -179,9 +180,7 @@ def cosine_decay_schedule(
     """Half a cosine: I·((1 − α)·(½(1 + cos(πt/T)))^p + α), then α·I.
 
     Args:
-        decay_steps: T, steps, >= 1.
-        alpha: α, the last value over the first.
-        exponent: p > 0.
+        alpha: α, the ratio of the last value to the first.
 
     Example:
         >>> s = cosine_decay_schedule(1.0, decay_steps=100, alpha=0.1)
@@ -201,9 +200,6 @@ def piecewise_constant_schedule(
     init_value: Real, boundaries_and_scales: Mapping[int, Number] | None = None
 ) -> Schedule:
     """A factor at chosen steps: I times all factors whose step has come.
-
-    Args:
-        boundaries_and_scales: from steps to factors >= 0; None for none.
 
     Example:
         >>> s = piecewise_constant_schedule(1.0, {100: 0.1, 200: 0.5})
@@ -248,15 +244,7 @@ def linear_onecycle_schedule(
     div_factor: Positive = 25.0,
     final_div_factor: Positive = 1e4,
 ) -> Schedule:
-    """Up, down to the first value again, and far below it, along three straight lines.
-
-    Args:
-        peak_value: P, the value at step ⌊``pct_start``·T⌋.
-        pct_start: the share of T spent going up, in [0, 1].
-        pct_final: the share of T after which the value is P/``div_factor`` again, in [0, 1], at
-            least ``pct_start``.
-        div_factor: the peak over the first value, > 0.
-        final_div_factor: the first value over the last, > 0.
+    """Up to step ⌊``pct_start``·T⌋, down to the first value again, and far below it, in lines.
 
     Example:
         >>> s = linear_onecycle_schedule(100, 1.0)
@@ -278,9 +266,6 @@ def cosine_onecycle_schedule(
 ) -> Schedule:
     """Half a cosine up, and half a cosine down to far below the first value.
 
-    Args:
-        peak_value: as for :func:`linear_onecycle_schedule`, and so all others.
-
     Example:
         >>> s = cosine_onecycle_schedule(100, 1.0)
         >>> print(s(0), s(15), s(30), s(100))
@@ -294,11 +279,6 @@ def cosine_onecycle_schedule(
 @validated
 def warmup_constant_schedule(init_value: Real, peak_value: Real, warmup_steps: Offset) -> Schedule:
     """A straight line from one value to another, which is kept.
-
-    Args:
-        init_value: the value at step 0.
-        peak_value: the value from ``warmup_steps`` on.
-        warmup_steps: steps, >= 1. At 0 or below the value stays ``init_value``, with a warning.
 
     Example:
         >>> s = warmup_constant_schedule(0.0, 1.0, warmup_steps=10)
@@ -331,12 +311,8 @@ def warmup_cosine_decay_schedule(
     """A straight line up, then half a cosine down.
 
     Args:
-        init_value: the value at step 0.
         peak_value: the value at step ``warmup_steps``. At 0 the cosine is 0, with a warning.
-        warmup_steps: steps of the line, >= 0.
         decay_steps: steps of the whole, the line among them, > ``warmup_steps``.
-        end_value: the value from ``decay_steps`` on.
-        exponent: the power of the cosine, > 0.
 
     Example:
         >>> s = warmup_cosine_decay_schedule(0.0, 1.0, warmup_steps=10, decay_steps=110)
@@ -369,16 +345,6 @@ def warmup_exponential_decay_schedule(
     end_value: Real | None = None,
 ) -> Schedule:
     """A straight line up, then :func:`exponential_decay` on a clock of its own.
-
-    Args:
-        init_value: the value at step 0.
-        peak_value: the value at step ``warmup_steps``.
-        warmup_steps: steps of the line, >= 0.
-        transition_steps: steps over which the factor is applied, >= 1.
-        decay_rate: the factor, > 0.
-        staircase: whether the exponent is rounded down.
-        end_value: a lower bound if the factor is below 1 and an upper one otherwise; None for
-            none.
 
     Example:
         >>> s = warmup_exponential_decay_schedule(0.0, 1.0, 10, 20, decay_rate=0.5)
@@ -421,10 +387,6 @@ def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
 @keeping(one_fewer("boundaries", "schedules"))
 def join_schedules(schedules: Inners, boundaries: Boundaries) -> Schedule:
     """One schedule after another, each on a clock of its own that begins at its boundary.
-
-    Args:
-        schedules: schedules or other functions of the step, at least one.
-        boundaries: the steps at which the next one takes over, ascending, one fewer.
 
     Example:
         >>> s = join_schedules([linear_schedule(0.0, 1.0, 10), constant_schedule(0.5)], [10])

@@ -12,7 +12,8 @@ Common to all, where b is ``base_lr``, >= 0:
   clock runs during the warm-up, and the rate jumps at the hand-off.
 * A cyclic schedule has ``cycle_limit`` cycles, then η_min = ``lr_min``. The first takes
   ``t_initial`` steps from b down to η_min; each is ``cycle_mul`` >= 1 times as long as the previous
-  one and has d = ``cycle_decay`` > 0 times its peak. k = ``k_decay`` above 1 delays its fall.
+  one and has d = ``cycle_decay`` > 0 times its peak. k = ``k_decay`` above 1 delays its fall; x
+  goes from 0 to 1 in a cycle.
 * Milestones act one step early, at m − 1, as is intended in timm
   (:func:`lr_optax.multistep_decay` acts at m).
 
@@ -98,9 +99,6 @@ def CosineLRScheduler(
 ) -> ArrayLike:
     """Cycles of half a cosine: η_min + ½(b·d^i − η_min)(1 + cos πx^k).
 
-    Args:
-        lr_min: η_min, where every cycle ends, >= 0.
-
     Example:
         >>> s = CosineLRScheduler(0.1, t_initial=10, warmup_t=4, warmup_prefix=True)
         >>> print(s(0), s(2), s(4), s(9), s(14))
@@ -133,6 +131,8 @@ def PolyLRScheduler(
     k_decay: Positive = 1.0,
 ) -> ArrayLike:
     """Cycles of a power of what is left: η_min + (b·d^i − η_min)(1 − x^k)^p.
+
+    p > 0 is ``power``.
 
     Example:
         >>> s = PolyLRScheduler(0.1, t_initial=10, power=2.0)
@@ -587,26 +587,14 @@ def create_scheduler_v2(
 
     Args:
         base_lr: the rate of the optimizer there.
-        sched: "cosine", "tanh", "step", "constant", "multistep", "plateau", "poly", "wsd", "rsqrt"
-            or "none".
         num_epochs: epochs of the schedule, without a warm-up if ``warmup_prefix``.
         decay_epochs: epochs between drops ("step"), or of the decay ("wsd", "rsqrt"), where a value
             in (0, 1) is a share; None for 90 and for 0.2.
-        decay_milestones: epochs of the drops ("multistep").
         cooldown_epochs: epochs at the lowest rate afterwards; they only count in the result.
-        patience_epochs: bad checks that are tolerated ("plateau").
         decay_rate: the factor at a drop, or the power ("poly").
-        min_lr: the lowest rate.
-        warmup_lr: the first rate of a warm-up.
-        warmup_epochs: epochs of the warm-up.
         warmup_prefix: whether the warm-up comes on top of ``num_epochs``.
-        cycle_mul: ratio of each cycle's length to the previous one's ("cosine", "tanh", "poly").
-        cycle_decay: ratio of each cycle's peak to the previous one's.
-        cycle_limit: how many cycles.
-        k_decay: delays a cycle's fall ("cosine", "poly").
         decay_fn: how "wsd" and "rsqrt" decay; None for "1-sqrt" and "linear".
         stable_timescale: epochs, of "rsqrt"; None for ``warmup_epochs``.
-        plateau_mode: whether the metric should fall, "min", or rise, "max".
         step_on_epochs: whether a step of the schedule is an epoch, or an update, as in Optax.
         updates_per_epoch: updates in an epoch, >= 1, needed for the latter.
 

@@ -4,7 +4,8 @@ Names, arguments and defaults are torch's: ``StepLR(optimizer, step_size=30)`` b
 ``StepLR(0.1, step_size=30)``, with the base rate where the optimizer stood. ``CyclicLR`` and
 ``OneCycleLR`` have rates of their own and lose the optimizer only, as do ``SequentialLR`` and
 ``ChainedScheduler``, which take schedules. The step of a schedule is ``last_epoch``. In
-formulas b is ``base_lr``, >= 0, the rate at step 0.
+formulas b is ``base_lr``, >= 0, the rate at step 0; γ > 0 is ``gamma``, p > 0 ``power``, and T
+``total_iters``, ``T_max`` or ``total_steps``.
 
 Lengths that torch takes as fractions may be fractions. What a recursion makes of them is followed:
 ``StepLR`` drops where a whole number of them is a whole step, every 5 steps for 2.5;
@@ -134,9 +135,6 @@ def StepLR(base_lr: Rate, step_size: Interval, gamma: Positive = 0.1) -> Schedul
 def MultiStepLR(base_lr: Rate, milestones: Boundaries, gamma: Positive = 0.1) -> Schedule:
     """A drop at each milestone: η(t) = b·γ^(number of milestones <= t).
 
-    Args:
-        milestones: the steps of the drops, ascending; one given twice counts twice.
-
     Example:
         >>> s = MultiStepLR(0.1, milestones=[30, 80], gamma=0.1)
         >>> print(s(29), s(30), s(80))
@@ -234,11 +232,6 @@ def SWALR(
 ) -> Schedule:
     """From the rate to the one for averaging weights, by half a cosine or a straight line.
 
-    Args:
-        base_lr: the rate at step 0, >= 0.
-        swa_lr: the rate from ``anneal_epochs`` on, >= 0.
-        anneal_epochs: steps, >= 0; at 0 the rate is ``swa_lr`` at once.
-
     Example:
         >>> s = SWALR(1.0, swa_lr=0.1, anneal_epochs=4)
         >>> print(s(0), s(2), s(4))
@@ -268,9 +261,6 @@ def ReduceLROnPlateau(
 
     Args:
         base_lr: the optimizer's rate, > 0; ``min_lr`` and ``eps`` are relative to it here.
-        patience: how many bad checks in a row are tolerated, >= 0.
-        cooldown: how many checks after a cut are never bad, >= 0.
-        min_lr: the smallest rate, >= 0.
         eps: a cut that would lower the rate by no more than this is not made, >= 0.
 
     Example:
@@ -298,10 +288,6 @@ def ReduceLROnPlateau(
 def CosineAnnealingLR(base_lr: Rate, T_max: Interval, eta_min: Rate = 0.0) -> Schedule:
     """A cosine that falls for T steps and rises again: η_min + (b − η_min)·½(1 + cos(πt/T)).
 
-    Args:
-        T_max: T, steps to the lowest rate, > 0. At t = 2T the rate is b again.
-        eta_min: η_min, the lowest rate, >= 0.
-
     Example:
         >>> s = CosineAnnealingLR(1.0, T_max=4, eta_min=0.1)
         >>> print(s(0), s(2), s(4), s(6), s(8))
@@ -316,12 +302,6 @@ def CosineAnnealingWarmRestarts(
     base_lr: Rate, T_0: Period, T_mult: Growth = 1, eta_min: Rate = 0.0
 ) -> Schedule:
     """Half a cosine down, then a jump back up; cycle i lasts T₀·m^i steps.
-
-    Args:
-        base_lr: the rate at each restart, >= ``eta_min``.
-        T_0: T₀, steps of the first cycle, >= 1.
-        T_mult: m >= 1, ratio of each cycle's length to the previous one's.
-        eta_min: what every cycle falls towards, >= 0.
 
     Example:
         >>> s = CosineAnnealingWarmRestarts(1.0, T_0=2, T_mult=2)
@@ -349,14 +329,11 @@ def CyclicLR(
 ) -> ArrayLike:
     """Triangles between two rates: η(t) = b + (m − b)·x·g, with x in [0, 1] the height.
 
+    m is ``max_lr``, at least b.
+
     Args:
-        base_lr: b, the lowest rate, >= 0.
-        max_lr: m, the highest rate, >= ``base_lr``.
-        step_size_up: steps up, > 0.
-        step_size_down: steps down, > 0; None for as many as up.
         mode: g is 1 for "triangular", halves with every cycle for "triangular2" and is γ^t for
             "exp_range".
-        gamma: γ > 0, used by "exp_range" alone.
         scale_fn: g as a function of a float array, written with ``jax.numpy``; the mode is then
             ignored.
         scale_mode: what ``scale_fn`` is given: the number of the "cycle", from 1, or the step.
@@ -410,12 +387,8 @@ def torch_cyclic_momentum(
 ) -> Schedule:
     """The momentum to go with :func:`CyclicLR`, low where the rate is high: M − (M − m)·x·g.
 
+    M is ``max_momentum`` and m ``base_momentum``, both in [0, 1]; all others are as for the rate.
     For SGD's momentum, or Adam's β₁, in :func:`lr_optax.with_hyperparams`.
-
-    Args:
-        base_momentum: m, the momentum at the peak of the rate, in [0, 1].
-        max_momentum: M, the momentum at step 0, in [0, 1], >= ``base_momentum``.
-        step_size_up: this and all others as for the rate, but whole.
 
     Example:
         >>> s = torch_cyclic_momentum(step_size_up=2, mode="triangular2")
@@ -452,15 +425,9 @@ def OneCycleLR(
     T − 1.
 
     Args:
-        max_lr: the peak, >= 0.
         total_steps: T, steps of the whole, >= 1; or give the next two.
-        epochs: epochs of the whole, >= 1.
-        steps_per_epoch: steps per epoch, >= 1.
         pct_start: p, the rise's share of the whole, in [0, 1]. A rise that ends before step 0
             leaves the first rate between the others; one that ends at step 0 is over at once.
-        anneal_strategy: how the rate moves within a phase, "cos" or "linear".
-        div_factor: the peak over the first rate, > 0.
-        final_div_factor: the first rate over the last, > 0.
         three_phase: whether the fall goes back to the first rate as steeply as the rise, and from
             there to the last one.
 
@@ -533,10 +500,6 @@ def MultiplicativeLR(
 def SequentialLR(schedulers: Inners, milestones: Boundaries) -> Schedule:
     """One schedule after another, each on a clock of its own that begins at its milestone.
 
-    Args:
-        schedulers: schedules, at least one, each with its own base rate.
-        milestones: the steps at which the next one takes over, ascending, one fewer.
-
     Example:
         >>> from lr_optax.compat.torch import CosineAnnealingLR, LinearLR
         >>> s = SequentialLR([LinearLR(1.0, start_factor=0.25, total_iters=3),
@@ -556,9 +519,6 @@ def ChainedScheduler(schedulers: Inners) -> Schedule:
     StepLR, MultiStepLR, MultiplicativeLR, PolynomialLR, and CosineAnnealingLR up to its first
     minimum if that is zero. The others add to the rate or overwrite it in torch, so that what
     they do there depends on their order.
-
-    Args:
-        schedulers: schedules, at least one.
 
     Example:
         >>> from lr_optax.compat.torch import ConstantLR, ExponentialLR

@@ -146,10 +146,7 @@ def get_polynomial_decay_schedule_with_warmup(
 ) -> Schedule:
     """A warm-up, then a power of what is left: e + (b − e)·(1 − (t − w)/(N − w))^p.
 
-    Args:
-        base_lr: b, the peak, > ``lr_end``.
-        lr_end: e, the last rate, >= 0.
-        power: p > 0.
+    e is ``lr_end``, below b, and p > 0 ``power``.
 
     Example:
         >>> s = get_polynomial_decay_schedule_with_warmup(0.1, 10, 110, lr_end=0.0, power=2.0)
@@ -220,13 +217,13 @@ def get_wsd_schedule(
 ) -> Schedule:
     """A warm-up from m·b to b, a stable phase at b, a decay to m·b, and m·b from then on.
 
+    m, in [0, 1], is ``min_lr_ratio``.
+
     Args:
-        num_decay_steps: steps of the decay, >= 0.
         num_training_steps: steps of the whole; the stable phase is what the others leave of it.
         num_stable_steps: steps of the stable phase, which then count instead.
         warmup_type: "linear", "cosine" or "1-sqrt", which is 1 − √(1 − x).
         decay_type: "linear", "cosine" or "1-sqrt", which is 1 − √x.
-        min_lr_ratio: m, in [0, 1].
         num_cycles: waves of the cosine decay, > 0; it ends at m·b with ½, 1½, ...
 
     Example:
@@ -356,7 +353,6 @@ def get_cosine_with_min_lr_schedule_with_warmup(
     """A warm-up, then a cosine between the base rate and a lowest one.
 
     Args:
-        num_cycles: waves, > 0; with ½ the rate is lowest at the end.
         min_lr: the lowest rate, >= 0; either this or the next is given.
         min_lr_rate: the lowest rate over b, in [0, 1].
 
@@ -384,9 +380,6 @@ def get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
     """The same a step earlier: the peak is the last step of the warm-up, the lowest rate N − 1.
 
     Args:
-        num_cycles: waves, > 0; with ½ the rate is lowest at the end.
-        min_lr: the lowest rate, >= 0; either this or the next is given.
-        min_lr_rate: the lowest rate over b, in [0, 1].
         warmup_lr_rate: the first rate over b, in [0, 1]; None for 1/w.
 
     Example:
@@ -443,15 +436,11 @@ def get_greedy_schedule(
     Args:
         base_lr: the optimizer's rate, > 0; ``min_lr``, ``max_lr`` and ``eps`` are relative to it
             here.
-        factor: what the rate is multiplied or divided by, between 0 and 1.
         patience: how many checks in a row have to be exceeded for a change, >= 0.
-        cooldown: how many checks after a cut are passed over, >= 0.
-        warmup: the same after a rise.
         min_lr: the smallest rate, >= 0; above ``base_lr`` it counts as that.
         max_lr: the largest rate; below ``base_lr`` it counts as that.
         eps: a change of the rate of no more than this is not made, >= 0.
         smooth: whether a check takes the mean of the last ``window_size`` metrics.
-        window_size: how many they are, >= 1.
         reset_start: how many cuts at the smallest rate start everything again, >= 1.
 
     Example:
