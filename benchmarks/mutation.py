@@ -62,7 +62,7 @@ NEAR = {
     "_core/export": "core/export",
     "_core/operators": "core/operators core/schedule",
     "_core/shapes": "schedules/decays schedules/warmups schedules/combine promises/accuracy",
-    "_core/clock": "schedules/decays schedules/warmups promises/size_of_programs promises/accuracy "
+    "_core/clock": "schedules/decays schedules/warmups promises/overflow promises/accuracy "
     "promises/exact",
     "_core/powers": "schedules/decays schedules/cycles promises/overflow promises/accuracy",
     "_core": "planning/scaling promises/errors core/schedule schedules/from_function "
