@@ -62,7 +62,7 @@ NEAR = {
     "_core/export": "core/export",
     "_core/operators": "core/operators core/schedule",
     "_core/shapes": "schedules/decays schedules/warmups schedules/combine promises/accuracy",
-    "_core/clock": "schedules/decays schedules/warmups promises/size_of_programs promises/accuracy "
+    "_core/clock": "schedules/decays schedules/warmups promises/overflow promises/accuracy "
     "promises/exact",
     "_core/powers": "schedules/decays schedules/cycles promises/overflow promises/accuracy",
     "_core": "planning/scaling promises/errors core/schedule schedules/from_function "
@@ -345,7 +345,8 @@ def ask(
         os.dup2(output, 2)
         import pytest  # noqa: PLC0415
 
-        flags = ["-p", "xdist", "-n=0", "-p", "no:cacheprovider", "-x", "-q", "--tb=no", "-rfE"]
+        plugins = ["-p", "xdist", "-n=0", "-p", "pytest_doctestplus", "-p", "no:cacheprovider"]
+        flags = [*plugins, "-x", "-q", "--tb=no", "-rfE"]
         code = pytest.main([*flags, *args], plugins=[QuickestFirst(function, budget)])
         sys.stdout.flush()
         os._exit(int(code))
@@ -440,7 +441,13 @@ def main() -> None:
     again = parser.parse_args().again
 
     folder = WORK / "copy"
-    os.environ |= {"JAX_PLATFORMS": "cpu", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    os.environ |= {
+        "JAX_PLATFORMS": "cpu",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        # What a mutant does not change is compiled once for all of them.
+        "JAX_COMPILATION_CACHE_DIR": str(WORK / "cache"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.01",
+    }
     WORK.mkdir(exist_ok=True)
     chosen = sample()
     judged = known()

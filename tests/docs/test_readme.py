@@ -1,11 +1,10 @@
 """The README's code and links work, and its first screens show what they should."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from scripts import run_code
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
@@ -13,9 +12,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 
 @pytest.mark.parametrize("code", BLOCKS, ids=[block.splitlines()[-1] for block in BLOCKS])
 def test_every_block_runs_on_its_own(code):
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
-    )
+    result = run_code(code)
     assert result.returncode == 0, result.stderr
     # The comment after a print, where it holds only numbers
     for numbers in re.findall(r"print\(.*\)  # ([\d.(), ]+)$", code, re.MULTILINE):

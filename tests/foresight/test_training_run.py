@@ -1,7 +1,5 @@
 """A model, a loss and data become a pure function: the same as a loop by hand."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import jax
@@ -9,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from scripts import run_script
 
 from lr_optax import constant, linear, reduce_on_plateau, sweep, training_run, with_hyperparams
 
@@ -114,9 +113,7 @@ def test_models_of_every_library():
     """The example asserts that each has learnt."""
     pytest.importorskip("equinox", reason="equinox is not installed")
     example = Path(__file__).parents[2] / "examples" / "training_runs.py"
-    done = subprocess.run(
-        [sys.executable, "-W", "error", example], capture_output=True, text=True, check=False
-    )
+    done = run_script(example)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 4
 

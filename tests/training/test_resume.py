@@ -39,6 +39,9 @@ PARAMS = {"w": jnp.ones(3)}
 RATE = linear(0.8, end_value=0.0, transition_steps=8)
 
 
+LAST_STEP = 59
+
+
 class Trainer:
     """The process that forks training runs; see run_to_kill.py."""
 
@@ -73,9 +76,13 @@ class Trainer:
         self.process.stdout.close()
 
 
+def text(folder):
+    return (folder / "log").read_text() if size(folder) else ""
+
+
 def records(folder):
     """What the log says of each step; a last line may have been cut short."""
-    lines = (folder / "log").read_text().splitlines(keepends=True)
+    lines = text(folder).splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
@@ -93,15 +100,19 @@ def unfinished(folder):
 
 def wait_for(moment, folder, rng):
     """Until a process is at a moment of its life, in which it is to be killed."""
-    before, end = size(folder), time.monotonic() + 2  # it may have ended
+    before, end = size(folder), time.monotonic() + 20  # a step takes long on a busy machine
+
+    def running():
+        return time.monotonic() < end and f"\n[{LAST_STEP}, " not in text(folder)
+
     if moment == "at any time":
         time.sleep(rng.uniform(0, 0.5))
         return
-    while time.monotonic() < end and size(folder) == before:
+    while size(folder) == before and running():
         time.sleep(0.002)
     time.sleep(rng.uniform(0, 0.2))
     left = unfinished(folder)
-    while moment == "while saving" and time.monotonic() < end and not unfinished(folder) - left:
+    while moment == "while saving" and not unfinished(folder) - left and running():
         pass
 
 
