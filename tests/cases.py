@@ -69,7 +69,7 @@ VARIANTS = {
     "torch.cyclic, triangular2": "torch.cyclic(0.01, max_lr=0.1, step_size_up=2.3, step_size_down=3.1, mode='triangular2')",
     "torch.cyclic, exp_range": "torch.cyclic(0.01, max_lr=0.1, step_size_up=2.5, step_size_down=0.7, mode='exp_range', gamma=0.98)",
     "timm.cosine, behind": "timm.cosine(0.1, t_initial=7, cycle_mul=1.5, cycle_limit=3, warmup_t=4.5, warmup_prefix=True)",
-    "timm.step, fraction": "timm.step(0.1, decay_t=2.4, decay_rate=0.9, warmup_t=3)",
+    "timm.step, fraction": "timm.step(0.1, decay_t=2.5, decay_rate=0.9, warmup_t=3)",
     "transformers.inverse_sqrt, fraction": "transformers.inverse_sqrt(0.1, num_warmup_steps=4.5, timescale=2.5)",
     "nested": "product((warmup(join((constant(0.1), step_decay(0.1, decay_rate=0.5, decay_steps=3)), "
     "boundaries=(6,)), warmup_steps=4), scale(cosine_decay(1.0, decay_steps=30), factor=2.0)))",

@@ -113,11 +113,12 @@ def OneCycle(
     back = jnp.maximum(until(step, end), 0)
     falling = _stairs(back, second, stairs if falling_stairs is None else falling_stairs)
     height = jnp.where(until(step, first) >= 0, rising, falling)
-    height = jnp.where(back > 0, height, 0)
     size = as_float(decay_step_size)
     after = as_float(since(step, end)) / jnp.where(size > 0, size, 1)
     decay = jnp.where(size > 0, 1 + decay_lr_rate * after, 1)
-    return blend(Progress(height, 1 - height), cycle_max_lr, cycle_min_lr) / decay
+    # XLA puts a rate whose last operation is a quotient into a kernel of its own.
+    rate = blend(Progress(height, 1 - height), cycle_max_lr, cycle_min_lr)
+    return jnp.where(back > 0, rate, cycle_min_lr / decay)
 
 
 def _stairs(step: Array, size: Any, count: Any) -> Array:

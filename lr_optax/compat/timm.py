@@ -278,7 +278,7 @@ def MultiStepLRScheduler(
     def drops(clock: Array, ahead: float) -> ArrayLike:
         early: Any = decay_t
         if isinstance(early, tuple):
-            early = tuple(_step_from(milestone - 1 - ahead) for milestone in early)
+            early = tuple(_step_from(_earlier(milestone - 1, ahead)) for milestone in early)
         else:
             early = _step_from(early - 1)
         return multistep_decay.formula(clock, base_lr, decay_rate=decay_rate, boundaries=early)

@@ -368,9 +368,12 @@ def _triangle(step: Array, up: ArrayLike, down: ArrayLike) -> tuple[Array, Array
     return index, jnp.minimum(_over(gone, up), _over(left, down))
 
 
-def _over(part: Array, side: ArrayLike) -> Array:
-    side = as_float(side)
-    return part / jnp.where(side > 0, side, 1)
+def _over(part: ArrayLike, divisor: ArrayLike) -> ArrayLike:
+    """A quotient, in double precision where both are known, and finite where one is traced."""
+    if is_number(part) and is_number(divisor):
+        return part / divisor
+    divisor = as_float(divisor)
+    return part / jnp.where(divisor > 0, divisor, 1)
 
 
 @validated
@@ -441,8 +444,8 @@ def OneCycleLR(
         steps = cast(Any, epochs) * steps_per_epoch
     known = is_number(pct_start) and is_number(steps)
     rise, last = pct_start * (steps if known else as_float(steps)) - 1, steps - 1
-    first = max_lr / div_factor
-    knots = [(0, first), (rise, max_lr), (last, first / final_div_factor)]
+    first = _over(max_lr, div_factor)
+    knots = [(0, first), (rise, max_lr), (last, _over(first, final_div_factor))]
     if three_phase:
         knots.insert(2, (2 * rise, first))
     step = phase(step, 0, last)
