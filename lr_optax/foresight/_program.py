@@ -1,8 +1,8 @@
 """The one compiled program that all runs of a sweep go through."""
 
 import functools
-import pickle
-import random
+import hashlib
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -167,6 +167,7 @@ class ProgramKey(NamedTuple):
     """All that a program depends on: with the same key, it is not compiled again."""
 
     train: Train
+    fingerprint: str  # of what it does, which a changed global or attribute changes
     structure: Any  # of the stacked candidates
     leaves: tuple[tuple[tuple[int, ...], np.dtype], ...]  # their shapes and types
     key_shape: tuple[int, ...]  # of the random keys' data
@@ -202,6 +203,7 @@ class SweepProgram:
         self._candidates = candidates
         self.key = ProgramKey(
             train if type(train).__hash__ is not None else functools.partial(train),
+            fingerprint_of(train, self._data[0], keys),
             structure,
             tuple((leaf.shape, leaf.dtype) for leaf in leaves),
             key_data.shape,
@@ -284,42 +286,14 @@ def compiled(key: ProgramKey, size: int) -> jax.stages.Compiled:
     return traced(key, size).lower().compile()
 
 
-UNTRACEABLE = (  # what JAX raises for a function that asks for values
-    jax.errors.ConcretizationTypeError,
-    jax.errors.NonConcreteBooleanIndexError,
-    jax.errors.TracerArrayConversionError,
-    jax.errors.TracerIntegerConversionError,
-    jax.errors.UnexpectedTracerError,
-)
-
-
 @functools.lru_cache(maxsize=4)
 def traced(key: ProgramKey, size: int) -> jax.stages.Traced:
-    """The same, not yet compiled.
-
-    Raises:
-        TypeError: ``train`` cannot be traced.
-        ValueError: ``train`` draws random numbers without its key.
-    """
+    """The same, not yet compiled."""
     leaves = [jax.ShapeDtypeStruct(*leaf) for leaf in key.leaves]
     candidates = jax.tree.unflatten(key.structure, leaves)
     key_data = jax.ShapeDtypeStruct(key.key_shape, np.uint32)
     index = jax.ShapeDtypeStruct((size,), np.int32)
-    before = _host_generators()
-    try:
-        program = many_runs(key).trace(candidates, key_data, index, index)
-    except UNTRACEABLE as error:
-        raise TypeError(
-            "sweep: `train` must be a pure function that JAX can trace, with jax.numpy in place of "
-            "numpy, jax.lax.cond or jnp.where in place of `if`, and shapes that do not depend on "
-            f"values: {str(error).splitlines()[0]}"
-        ) from error
-    if _host_generators() != before:
-        raise ValueError(
-            "sweep: `train` must be a pure function, and draws from `random` or `numpy.random`, "
-            "where all runs would get the same numbers: draw with jax.random from its key"
-        )
-    return program
+    return many_runs(key).trace(candidates, key_data, index, index)
 
 
 def many_runs(key: ProgramKey) -> Any:
@@ -342,6 +316,68 @@ def many_runs(key: ProgramKey) -> Any:
     return jax.jit(runs, in_shardings=(everywhere, everywhere, spread, spread))
 
 
-def _host_generators() -> bytes:
-    """The state of the generators that every library shares; each number drawn changes it."""
-    return pickle.dumps((random.getstate(), np.random.get_state()))
+UNTRACEABLE = (  # what JAX raises for a function that asks for values
+    jax.errors.ConcretizationTypeError,
+    jax.errors.NonConcreteBooleanIndexError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.UnexpectedTracerError,
+)
+
+_pure_fingerprints: set[str] = set()
+
+
+def fingerprint_of(train: Train, stacked: Tree, keys: Array) -> str:
+    """What ``train`` does to one candidate and key, as a hash of its operations and constants.
+
+    Raises:
+        TypeError: ``train`` cannot be traced.
+        ValueError: it is not pure, uses several devices itself, or an integer is too large.
+    """
+    first = jax.tree.map(lambda leaf: leaf[0], stacked)
+
+    def fingerprint() -> str:
+        # A new function each time, since JAX remembers what it has traced.
+        program = jax.make_jaxpr(lambda candidate, key: train(candidate, key))(first, keys[0])
+        return hashlib.sha256(b"".join(contents(program))).hexdigest()
+
+    try:
+        current = fingerprint()
+        pure = current in _pure_fingerprints or fingerprint() == current
+    except UNTRACEABLE as error:
+        raise TypeError(
+            "sweep: `train` must be a pure function that JAX can trace, with jax.numpy in place of "
+            "numpy, jax.lax.cond or jnp.where in place of `if`, and shapes that do not depend on "
+            f"values: {str(error).splitlines()[0]}"
+        ) from error
+    except OverflowError as error:
+        raise ValueError(f"sweep: `train` must return large integers as floats: {error}") from error
+    if not pure:
+        raise ValueError(
+            "sweep: `train` must be a pure function, and does something else each time it is "
+            "traced: it draws from `random` or `numpy.random`, or reads a clock, where all runs "
+            "would get the same numbers: draw with jax.random from its key"
+        )
+    _pure_fingerprints.add(current)
+    return current
+
+
+def contents(program: Any) -> Iterator[bytes]:
+    """The operations of a traced function without addresses in memory, and all constants."""
+    # Of a function that an operation carries, the text holds the address, which says nothing.
+    yield re.sub(r"0x[0-9a-f]+", "", str(program.jaxpr)).encode()
+    for constant in program.consts:
+        yield np.asarray(constant).tobytes()
+    for operation in program.jaxpr.eqns:
+        if operation.primitive.name in ("shard_map", "xla_pmap"):
+            raise ValueError(
+                "sweep: `train` must run on one device, since sweep spreads the runs over all "
+                "devices: leave jax.pmap and jax.shard_map out of it"
+            )
+        for parameter in jax.tree.leaves(list(operation.params.values()), is_leaf=_has_jaxpr):
+            if _has_jaxpr(parameter):
+                yield from contents(parameter)
+
+
+def _has_jaxpr(value: object) -> bool:
+    return hasattr(value, "jaxpr") and hasattr(value, "consts")

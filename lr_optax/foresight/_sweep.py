@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import jax
 import jax.numpy as jnp
@@ -62,6 +62,9 @@ class Sweep(Result):
     mode: Mode = "min"
     baseline: int | None = None
 
+    def __post_init__(self) -> None:
+        check_mode("Sweep", self.mode)
+
     @classmethod
     def from_runs(
         cls,
@@ -74,7 +77,7 @@ class Sweep(Result):
         """The result of runs that something else has made, such as a hyperparameter search engine.
 
         Args:
-            runs: for each run its candidate's text, the number of its seed (from 0) and its
+            runs: for each run its candidate's text, its seed, which may be any number, and its
                 metrics. A history that is shorter than the longest of its name is that of a run
                 that was stopped early: it is filled up with NaN and does not rank.
             metric: the name of the metric that ranks.
@@ -83,7 +86,8 @@ class Sweep(Result):
 
         Raises:
             ValueError: there are no runs, a run lacks the metric, two runs of a candidate have
-                the same seed, the shapes of a metric differ, or no candidate is the baseline.
+                the same seed, the shapes of a metric differ, no candidate is the baseline, or
+                ``mode`` is another word.
 
         Example:
             >>> runs = [("constant(0.1)", 0, {"loss": 0.5}), ("constant(0.2)", 0, {"loss": 0.4})]
@@ -96,11 +100,12 @@ class Sweep(Result):
         ]
         check_records(records, metric)
         names = tuple(dict.fromkeys(record.candidate for record in records))
-        metrics = gathered_metrics(records, names)
-        finished = np.zeros((len(names), metrics[metric].shape[1]), bool)
+        seeds = list(dict.fromkeys(record.seed for record in records))
+        metrics = gathered_metrics(records, names, seeds)
+        finished = np.zeros((len(names), len(seeds)), bool)
         for record in records:
             complete = record.metrics[metric].shape == metrics[metric].shape[2:]
-            finished[names.index(record.candidate), record.seed] = complete
+            finished[names.index(record.candidate), seeds.index(record.seed)] = complete
         if baseline is not None:
             check_choice("baseline", baseline, names, "the candidates")
         reference = None if baseline is None else names.index(baseline)
@@ -123,9 +128,9 @@ class Sweep(Result):
         return ranked_candidates(self.values, self.diverged, self.mode)
 
     @property
-    def best(self) -> int:
-        """The number of the candidate that ranks first."""
-        return self.ranking[0]
+    def best(self) -> int | None:
+        """The number of the candidate that ranks first; None where every run diverged."""
+        return self.ranking[0] if np.isfinite(self.values).any() else None
 
     def compared_with(self, reference: int) -> tuple[Difference, ...]:
         """Every candidate's metric minus another's, paired by seed.
@@ -170,29 +175,36 @@ def check_records(records: Sequence[RunRecord], metric: str) -> None:
         raise ValueError("Sweep.from_runs: there must be at least one run")
     counts = Counter((record.candidate, record.seed) for record in records)
     for (candidate, seed), count in counts.items():
-        if count > 1 or seed < 0:
+        if count > 1:
             raise ValueError(
-                f"Sweep.from_runs: every run of a candidate must have a seed of its own, >= 0, "
+                f"Sweep.from_runs: every run of a candidate must have a seed of its own, "
                 f"got {count} of {candidate} with seed {seed}"
             )
     for record in records:
         check_choice("metric", metric, record.metrics, f"the metrics of {record.candidate}")
 
 
-def gathered_metrics(records: Sequence[RunRecord], names: tuple[str, ...]) -> dict[str, np.ndarray]:
+def gathered_metrics(
+    records: Sequence[RunRecord], names: Sequence[str], seeds: Sequence[int]
+) -> dict[str, np.ndarray]:
     """By name, the metrics of all runs with leading axes candidate and seed; NaN for gaps."""
-    seeds = 1 + max(record.seed for record in records)
     metrics = {}
     for metric in dict.fromkeys(name for record in records for name in record.metrics):
         members = [record for record in records if metric in record.metrics]
         shapes = {record.metrics[metric].shape for record in members}
         check_shapes(metric, shapes)
-        table = metrics[metric] = np.full((len(names), seeds, *max(shapes)), np.nan)
+        table = metrics[metric] = np.full((len(names), len(seeds), *max(shapes)), np.nan)
         for record in members:
             value = record.metrics[metric]
-            index = names.index(record.candidate), record.seed, *map(slice, value.shape)
-            table[index] = value
+            row, column = names.index(record.candidate), seeds.index(record.seed)
+            table[row, column, *map(slice, value.shape)] = value
     return metrics
+
+
+def check_mode(owner: str, mode: str) -> None:
+    """Refuse what does not tell which metric is better."""
+    if mode not in get_args(Mode):
+        raise ValueError(f"{owner}: `mode` must be 'min' or 'max', got {show(mode)}")
 
 
 def check_shapes(metric: str, shapes: set[tuple[int, ...]]) -> None:
@@ -217,7 +229,7 @@ def ranked_candidates(values: np.ndarray, diverged: np.ndarray, mode: Mode) -> t
 
 def sweep_table(result: Sweep) -> Table:
     """A row for every candidate: its metric over seeds, and its differences to the references."""
-    references = {"best": result.best}
+    references = {} if result.best is None else {"best": result.best}
     if result.baseline is not None:
         references["baseline"] = result.baseline
     columns = ["candidate", result.metric, "median", "sd", "diverged"]
@@ -369,7 +381,9 @@ def sweep(
     Args:
         train: a pure function ``(candidate, key) -> metrics`` that JAX can trace; metrics are any
             pytree of arrays, a history as well as a last value. Called again with candidates of
-            the same kinds, the sweep is not compiled again.
+            the same kinds, the sweep is not compiled again, unless what ``train`` reads has
+            changed. Random numbers come from the key alone, and one schedule stands for all
+            kinds: a branch on its name or its hyperparameters does not see each candidate's.
         candidates: schedules, other functions of the step such as Optax's, or pytrees of one
             structure with schedules and numbers in them, such as ``(schedule, {"factor": 0.5,
             "patience": 3})`` for a plateau that ``train`` builds; or such by name.
@@ -390,7 +404,8 @@ def sweep(
     Raises:
         TypeError: ``train`` cannot be traced, or a candidate holds something else.
         ValueError: no candidates, keys or such metric, or a number out of its range; or ``train``
-            draws random numbers without its key.
+            draws random numbers without its key, uses ``pmap`` or ``shard_map`` itself, or returns
+            an integer beyond the integer type.
 
     Warns:
         RuntimeWarning: an error stopped the sweep after its first batch.
@@ -469,7 +484,7 @@ def finished_runs(
 
 def by_candidate(runs: np.ndarray, candidates: int, keys: int) -> np.ndarray:
     """Runs in the order of a program as an array of shape (candidates, keys, ...)."""
-    empty = np.nan if np.issubdtype(runs.dtype, np.inexact) else 0
+    empty = np.nan if jnp.issubdtype(runs.dtype, jnp.inexact) else 0
     missing = np.full((candidates * keys - len(runs), *runs.shape[1:]), empty, runs.dtype)
     by_key = np.concatenate([runs, missing]).reshape(keys, candidates, *runs.shape[1:])
     return np.ascontiguousarray(np.swapaxes(by_key, 0, 1))

@@ -16,7 +16,7 @@ from jax import Array
 from lr_optax._core.hyperparameters import Positive, Size, show, validated
 from lr_optax.foresight._program import Train, Tree
 from lr_optax.foresight._statistics import half_interval
-from lr_optax.foresight._sweep import Mode, OnProgress, Sweep, check_keys, sweep
+from lr_optax.foresight._sweep import Mode, OnProgress, Sweep, check_keys, check_mode, sweep
 from lr_optax.results._result import Result, Table
 from lr_optax.results.panels import GRAY, Curve, Marker, Panel, palette_color
 
@@ -86,6 +86,9 @@ class Tuning(Result):
     points: int
     rounds: int
     schedule: Tree = None
+
+    def __post_init__(self) -> None:
+        check_mode("Tuning", self.mode)
 
     @functools.cached_property
     def means(self) -> np.ndarray:

@@ -2,9 +2,11 @@
 
 import _thread
 import math
+import os
 import random
 import signal
 import threading
+import time
 
 import chex
 import jax
@@ -146,10 +148,13 @@ def test_whole_numbers_beyond_the_integer_type_do_not_wrap():
 
 
 def test_is_compiled_once_for_all_batches_and_for_later_sweeps():
-    once = chex.assert_max_traces(train, n=1)
-    first = sweep(once, MIXED, KEYS, metric="last", batch_size=2)
+    # Traced twice to see that it is pure, once for the program, and once for each later sweep.
+    few = chex.assert_max_traces(train, n=4)
+    before = _program.compiled.cache_info().misses
+    first = sweep(few, MIXED, KEYS, metric="last", batch_size=2)
     others = [s.replace(value=0.3) if s == constant(0.1) else s for s in MIXED]
-    second = sweep(once, others, KEYS, metric="last", batch_size=2)
+    second = sweep(few, others, KEYS, metric="last", batch_size=2)
+    assert _program.compiled.cache_info().misses == before + 1
     assert not np.array_equal(first.values[0], second.values[0])
     np.testing.assert_array_equal(first.values[1:], second.values[1:])
 
@@ -188,7 +193,7 @@ def test_finished_batches_survive_an_interruption():
 def test_a_program_is_asked_for_types_that_jax_has():
     """For others, as 64-bit integers usually are, newer versions of JAX warn."""
     stacked = {"n": np.arange(3), "x": np.linspace(0.0, 1.0, 3)}
-    program = SweepProgram(score, stacked, 3, KEYS, None)
+    program = SweepProgram(lambda candidate, key: candidate["x"], stacked, 3, KEYS, None)
     assert {dtype for _, dtype in program.key.leaves} == {np.dtype("int32"), np.dtype("float32")}
 
 
@@ -358,7 +363,7 @@ def test_runs_from_elsewhere_come_back_as_the_same():
     for bad, message in (
         ({"runs": []}, "at least one run"),
         ({"runs": [*runs, runs[0]]}, r"got 2 of constant\(0.1\) with seed 0"),
-        ({"runs": [("a", -1, {"loss": 1})]}, "a seed of its own, >= 0, got 1 of a with seed -1"),
+        ({"mode": "minimize"}, "Sweep: `mode` must be 'min' or 'max', got 'minimize'"),
         (
             {"runs": [*runs, ("a", 0, {"loss": 1})]},
             r"not otherwise in shape, got \(\), \(1,\), \(2,\)",
@@ -368,6 +373,60 @@ def test_runs_from_elsewhere_come_back_as_the_same():
     ):
         with pytest.raises(ValueError, match=message):
             Sweep.from_runs(**{"runs": runs, "metric": "loss", **bad})
+
+
+def test_seeds_are_names():
+    runs = [("a", 20_240_101, {"loss": 1.0}), ("b", -7, {"loss": 3.0})]
+    runs += [("b", 20_240_101, {"loss": 2.0}), ("a", -7, {"loss": 0.5})]
+    result = Sweep.from_runs(runs, "loss")
+    np.testing.assert_array_equal(result.values, [[1.0, 0.5], [2.0, 3.0]])
+    assert result.finished.all()
+
+
+def test_no_candidate_is_best_where_every_run_diverged():
+    result = sweep(lambda s, key: jnp.nan * s(0), ALIKE, KEYS)
+    assert result.best is None
+    assert result.table().columns == ("candidate", "metric", "median", "sd", "diverged")
+    assert "every run diverged: there is no best" in str(result)
+
+
+class Factor:
+    """Trains with a number that is an attribute."""
+
+    def __init__(self):
+        self.weights = np.ones(3, np.float32)
+
+    def train(self, schedule, key):
+        return schedule(0) * jax.lax.scan(lambda x, w: (x + w, None), 0.0, self.weights)[0]
+
+
+FACTOR = 1.0
+
+
+def test_what_train_reads_is_read_again(monkeypatch):
+    """An attribute, an array that is changed in place, and a global."""
+    model = Factor()
+    assert sweep(model.train, [constant(0.5)], KEYS).values[0, 0] == 1.5
+    model.weights[1] = 5
+    assert sweep(model.train, [constant(0.5)], KEYS).values[0, 0] == 3.5
+
+    def scaled(schedule, key):
+        return schedule(0) * FACTOR
+
+    assert sweep(scaled, [constant(0.5)], KEYS).values[0, 0] == 0.5
+    monkeypatch.setitem(globals(), "FACTOR", 4.0)
+    assert sweep(scaled, [constant(0.5)], KEYS).values[0, 0] == 2
+
+
+def test_unfinished_runs_of_any_float_type_are_nan():
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    def half(schedule, key):
+        return schedule(0).astype(jnp.bfloat16)
+
+    result = sweep(half, ALIKE, KEYS, batch_size=3, progress=stop)
+    assert np.isnan(result.metrics["metric"][:, 1:].astype(np.float32)).all()
 
 
 TX = reduce_on_plateau(0.5)
@@ -419,10 +478,33 @@ def test_a_train_that_cannot_be_traced(bad):
         sweep(bad, MIXED, KEYS)
 
 
-@pytest.mark.parametrize("draw", [random.random, np.random.rand])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        random.random,
+        np.random.rand,
+        lambda: float(np.random.default_rng().normal()),
+        lambda: int.from_bytes(os.urandom(3)),
+        time.perf_counter,
+        lambda: np.random.default_rng().normal(size=(2, 500)).astype(np.float32).sum(),
+    ],
+    ids=["random", "numpy.random", "default_rng", "urandom", "clock", "array"],
+)
 def test_a_train_that_draws_on_the_host(draw):
     with pytest.raises(ValueError, match="draws from `random` or"):
         sweep(lambda s, k: s(0) + draw(), MIXED, KEYS)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (lambda s, k: jax.pmap(lambda x: 2 * x)(s(0)[None])[0], "must run on one device"),
+        (lambda s, k: {"loss": s(0), "n": 2**40}, "must return large integers as floats"),
+    ],
+)
+def test_a_train_that_sweep_cannot_spread(bad, message):
+    with pytest.raises(ValueError, match=message):
+        sweep(bad, ALIKE, KEYS, metric="loss")
 
 
 def test_what_is_no_train():
