@@ -257,8 +257,11 @@ def test_a_function_of_a_file_elsewhere(tmp_path, monkeypatch):
     [
         (FEW, "say which one ranks, as in metric='below': below, loss, squares"),
         ([*FEW, "--metric", "no"], "one of what `train` returns, below, loss, squares; got 'no'"),
-        (FEW[:4], "elsewhere:train needs --total-steps, the length of its runs, and --peaks"),
-        ([*FEW, "--metric", "loss", "--task", "digits"], "--metric is for a function of yours"),
+        (FEW[:4], "elsewhere:train needs --total-steps, the length of a run, and --peaks"),
+        (
+            [*FEW, "--metric", "loss", "--task", "digits"],
+            "--metric only applies to your own function",
+        ),
         ([*FEW, "--task", "elsewhere:nothing"], "elsewhere has no function 'nothing'"),
     ],
 )
