@@ -22,7 +22,7 @@ from lr_optax._core.clock import (
     since,
     until,
 )
-from lr_optax._core.hyperparameters import CrossRule, Interval, Positive, Rate, Real, Span
+from lr_optax._core.hyperparameters import CrossRule, Positive, Rate, Real, Span
 from lr_optax._core.schedule import Schedule, schedule
 from lr_optax.schedules.combine import join, shift
 from lr_optax.schedules.decays import linear
@@ -167,7 +167,7 @@ def cosine_wave(
     step: Array,
     init_value: Rate,
     *,
-    half_period: Interval,
+    half_period: Positive,
     end_value: Rate = 0.0,
     ahead: Rate = 0.0,
 ) -> ArrayLike:

