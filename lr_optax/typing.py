@@ -16,12 +16,15 @@ from lr_optax._core.hyperparameters import (
     Steps,
 )
 from lr_optax._core.shapes import Shape
+from lr_optax.schedules.combine import Inner, Inners
 
 __all__ = [
     "Boundaries",
     "Count",
     "Fraction",
     "Growth",
+    "Inner",
+    "Inners",
     "NonNegative",
     "Offset",
     "Period",

@@ -30,6 +30,11 @@ def default_float() -> np.dtype:
     return jax.dtypes.canonicalize_dtype(np.float64)
 
 
+def default_integer() -> np.dtype:
+    """The dtype of whole steps: int32, or int64 under ``jax_enable_x64``."""
+    return jax.dtypes.canonicalize_dtype(np.int64)
+
+
 def as_float(value: ArrayLike) -> Array:
     """``value`` as a strong array of the default float type."""
     return jnp.asarray(value, default_float())
@@ -40,7 +45,7 @@ def as_step(step: ArrayLike) -> Array:
 
     Counts beyond the integer type saturate, as Optax's own counters do, fractional ones too.
     """
-    integer = jax.dtypes.canonicalize_dtype(np.int64)
+    integer = default_integer()
     if isinstance(step, int):
         step = np.asarray(min(max(step, 0), _top(integer)))
     elif not isinstance(step, jax.Array):
@@ -71,15 +76,30 @@ def _together(step: Array, length: ArrayLike) -> tuple[Array, Array]:
 
 
 def as_length(length: object) -> object:
-    """A length in the type of a step, whatever integer type it came in; others as they are."""
+    """A length in the type of a step, whatever integer type it came in; others as they are.
+
+    NumPy's are known. A single one is a Python number; several, if one is beyond the type of a
+    step, are floats.
+    """
+    if isinstance(length, np.ndarray) and length.ndim == 0:
+        return length.item()
     if not isinstance(length, jax.Array | np.ndarray):
         return length
-    integer = jax.dtypes.canonicalize_dtype(np.int64)
+    integer = default_integer()
     if length.dtype == integer or not jnp.issubdtype(length.dtype, jnp.integer):
         return length
+    if isinstance(length, np.ndarray) and length.max() > _top(integer):
+        return as_float(length)
     limits = jnp.iinfo(length.dtype)
     low, high = max(limits.min, -_top(integer)), min(limits.max, _top(integer))
     return jnp.asarray(length.clip(low, high), integer)
+
+
+def as_places(places: object) -> object:
+    """Places in time as :func:`as_length`; known ones beyond the type of a step as a tuple."""
+    if isinstance(places, np.ndarray) and places.max() > _top(default_integer()):
+        return tuple(places.tolist())
+    return as_length(places)
 
 
 def at_least(value: Any, low: float) -> Any:
@@ -107,7 +127,7 @@ def later(begin: Any, length: Any) -> Any:
         return begin + length
     if not (_is_whole(begin) and _is_whole(length)):
         return as_float(begin) + as_float(length)
-    integer = jax.dtypes.canonicalize_dtype(np.int64)
+    integer = default_integer()
     top = _top(integer)
     begin, length = (
         jnp.asarray(min(x, top) if isinstance(x, int) else x, integer) for x in (begin, length)

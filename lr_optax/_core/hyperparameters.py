@@ -81,6 +81,8 @@ def as_plain(value: object) -> Any:
     """NumPy's scalars, enumerations and other subclasses as the number or string they are."""
     if isinstance(value, np.bool_ | np.number):
         value = value.item()
+    elif isinstance(value, np.generic) and jnp.issubdtype(value.dtype, jnp.number):
+        value = value.astype(np.float64).item()  # bfloat16 and its like, unknown to NumPy
     if type(value) not in (int, float, str, bool):
         for plain, convert in _CONVERSIONS.items():
             if isinstance(value, plain):
@@ -126,11 +128,13 @@ class Rule:
         words: what the value must be; it follows "must be" in an error.
         holds: the test, elementwise on a NumPy array of floats.
         whole: whether the values count something, so that whole ones are kept as integers.
+        steps: whether they are lengths or places in time, counted in steps.
     """
 
     words: str
     holds: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     whole: bool = False
+    steps: bool = False
 
     def accept(self, value: Any) -> Any:
         """NumPy scalars become Python numbers, a count of 1e4 becomes 10000."""
@@ -158,6 +162,10 @@ class Rule:
         if self.whole and isinstance(value, float) and 0 < value < 1:
             return f" (that fraction of a run of n steps is round({value!r} * n))"
         return ""
+
+
+PER_STEP = "given step by step"
+"""Marks a hyperparameter that no other clock can be put on."""
 
 
 @dataclass(frozen=True)
@@ -201,14 +209,31 @@ def _at_least(low: float, words: str) -> Rule:
     return Rule(words, lambda x: np.isfinite(x) & (x >= low))
 
 
-def _whole(low: float, words: str) -> Rule:
-    return Rule(words, lambda x: np.isfinite(x) & (x >= low) & (x == np.floor(x)), whole=True)
+def _whole(low: float, words: str, *, steps: bool = False) -> Rule:
+    def holds(x: np.ndarray) -> np.ndarray:
+        return np.isfinite(x) & (x >= low) & (x == np.floor(x))
+
+    return Rule(words, holds, whole=True, steps=steps)
+
+
+def rule_of(hint: object) -> "Rule | Several | None":
+    """The rule for numbers in an annotation such as ``Steps | None``."""
+    if isinstance(hint, Rule | Several):
+        return hint
+    return next(filter(None, map(rule_of, get_args(hint))), None)
+
+
+def length_rule(hint: object) -> Rule | None:
+    """The rule of what an annotation lets be counted in steps."""
+    rule = rule_of(hint)
+    rule = rule.rule if isinstance(rule, Several) else rule
+    return rule if rule and rule.steps else None
 
 
 _FINITE = Rule("a finite number", np.isfinite)
-_WHOLE_STEPS = _whole(0, "a whole number of steps >= 0")
+_WHOLE_STEPS = _whole(0, "a whole number of steps >= 0", steps=True)
 # Times between two steps, which some libraries allow; whole ones are kept as integers.
-_TIME = Rule("a number of steps >= 0", lambda x: np.isfinite(x) & (x >= 0), whole=True)
+_TIME = Rule("a number of steps >= 0", lambda x: np.isfinite(x) & (x >= 0), whole=True, steps=True)
 
 Number = float | jax.Array | np.ndarray
 """A Python number, or an array of numbers."""
@@ -244,17 +269,19 @@ Shrinking = Annotated[Number, _BETWEEN]
 Steps = Annotated[Number, _WHOLE_STEPS]
 """A length in optimizer steps; a phase of 0 steps is over at once."""
 
-Period = Annotated[Number, _whole(1, "a whole number of steps >= 1")]
+Period = Annotated[Number, _whole(1, "a whole number of steps >= 1", steps=True)]
 """A length in optimizer steps after which something happens again."""
 
 Span = Annotated[Number, _TIME]
 """A length in steps that may end between two, as other libraries allow."""
 
-_DURATION = Rule("a number of steps > 0", lambda x: np.isfinite(x) & (x > 0), whole=True)
+_DURATION = Rule(
+    "a number of steps > 0", lambda x: np.isfinite(x) & (x > 0), whole=True, steps=True
+)
 Interval = Annotated[Number, _DURATION]
 """A length after which something happens again, which may be between two steps."""
 
-Offset = Annotated[Number, _whole(-np.inf, "a whole number of steps")]
+Offset = Annotated[Number, _whole(-np.inf, "a whole number of steps", steps=True)]
 """A distance in optimizer steps, either way."""
 
 Boundaries = Annotated[Vector, Several(_WHOLE_STEPS, ascending=True)]
@@ -462,7 +489,7 @@ def must_not_exceed(low: str, high: str) -> CrossRule:
 
     def check(**values: Any) -> None:
         lower, upper = values[low], values[high]
-        if upper is not None and exceeds(lower, upper):
+        if is_leaf(lower) and is_leaf(upper) and exceeds(lower, upper):
             raise ValueError(f"`{low}` must not exceed `{high}`, got {lower} > {upper}")
 
     return check

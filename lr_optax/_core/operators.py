@@ -7,7 +7,17 @@ place that reaches up: by name, through the package's face, when an operator is 
 from importlib import import_module
 from typing import TYPE_CHECKING, Never, cast
 
-from lr_optax._core.hyperparameters import Number, RateFunction, as_plain, exceeds, is_leaf
+import numpy as np
+
+from lr_optax._core.clock import as_float
+from lr_optax._core.hyperparameters import (
+    Number,
+    RateFunction,
+    as_plain,
+    exceeds,
+    is_array,
+    is_leaf,
+)
 
 if TYPE_CHECKING:
     from lr_optax._core.schedule import Schedule
@@ -31,7 +41,7 @@ class Operators:
     def __truediv__(self, other: Number) -> "Schedule":
         if callable(other):
             return self._refuse()
-        return self * (1 / other) if _is_factor(other) else NotImplemented
+        return self * (1 / _wide(other)) if _is_factor(other) else NotImplemented
 
     def __add__(self, other: Operand) -> "Schedule":
         other = _level(other)
@@ -44,7 +54,7 @@ class Operators:
     def __sub__(self, other: Operand) -> "Schedule":
         if callable(other):
             return self + _make("scale", other, factor=-1)
-        return self + -other if _is_factor(other) else NotImplemented
+        return self + -_wide(other) if _is_factor(other) else NotImplemented
 
     def __rsub__(self, other: Operand) -> "Schedule":
         return (-self).__radd__(other)
@@ -69,13 +79,23 @@ def _make(name: str, *args: object, **kwargs: object) -> "Schedule":
 
 
 def _is_factor(value: object) -> bool:
-    return is_leaf(as_plain(value))
+    value = as_plain(value)
+    return is_leaf(value) and not (is_array(value) and value.dtype == bool)
+
+
+def _wide(value: Number) -> Number:
+    """A number in a type that can hold its negative, which an unsigned one cannot."""
+    value = as_plain(value)
+    if isinstance(value, np.ndarray):
+        return np.asarray(value, np.float64)
+    return as_float(value) if is_array(value) else value
 
 
 def _level(value: Operand) -> Operand:
     """A number as a schedule. A negative one is no rate, and so becomes a factor."""
     if callable(value) or not _is_factor(value):
         return value
+    value = as_plain(value)
     if exceeds(0, value):
         return _make("scale", _make("constant", 1.0), factor=value)
     return _make("constant", value)

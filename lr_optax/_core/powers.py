@@ -80,4 +80,5 @@ def _exp2(n: Array, doublings: float) -> Array:
     # 2^whole is built from its bits, since exp2 of a whole number is not exact, and a staircase
     # of halves should be one. Below the exponents of normal numbers it is 0.
     power = lax.bitcast_convert_type((exponent.clip(-126, 127) + 127) << 23, jnp.float32)
-    return jnp.exp2(sign * fraction) * jnp.where(exponent < -126, 0.0, power)
+    power = jnp.exp2(sign * fraction) * jnp.where(exponent < -126, 0.0, power)
+    return jnp.minimum(power, _largest()) if sign > 0 else power  # infinity times 0 would be NaN

@@ -8,7 +8,7 @@ steps and rates.
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Concatenate, ParamSpec, Protocol, final, get_args, overload
+from typing import Any, Concatenate, ParamSpec, Protocol, final, overload
 
 import jax
 import jax.numpy as jnp
@@ -18,14 +18,16 @@ from jax.core import Tracer
 from jax.tree_util import GetAttrKey
 from jax.typing import ArrayLike, DTypeLike
 
-from lr_optax._core.clock import as_float, as_length, as_step
+from lr_optax._core.clock import as_float, as_length, as_places, as_step, default_integer
 from lr_optax._core.hyperparameters import (
     CrossRule,
     Parameters,
     Rule,
+    Several,
     is_array,
     is_static,
     keep,
+    rule_of,
     show,
 )
 from lr_optax._core.operators import Operators
@@ -114,6 +116,24 @@ class Schedule(Operators):
             TypeError, ValueError: as the function that made the schedule.
         """
         return self._kind.make(**{**self._values, **changes})
+
+    def as_arrays(self) -> "Schedule":
+        """A copy in which every number is an array, for what takes numbers as constants.
+
+        ``jax.jit`` takes the numbers of a schedule as arguments. ``equinox.filter_jit`` compiles
+        for every value of a Python number, and once for all values of arrays.
+
+        Example:
+            >>> from lr_optax import linear
+            >>> linear(0.1, transition_steps=10).as_arrays()
+            linear(array(0.1, dtype='float32'), end_value=array(0.0, dtype='float32'),
+                transition_steps=array(10, dtype='int32'))
+        """
+        return jax.tree.map(_as_array, self)
+
+    def _with_values(self, values: Mapping[str, Any]) -> "Schedule":
+        """A copy whose hyperparameters, of the same types, are not checked."""
+        return Schedule(self._kind, values, self._static)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: object = None) -> np.ndarray:
         if np.dtype(dtype).hasobject:
@@ -210,7 +230,7 @@ class Kind:
         self.parameters = Parameters(formula, skip=1, otherwise=keep)
         self.factory = _make_factory(self)
         self._check = check
-        self._real = {n for n, hint in self.parameters.hints.items() if _is_real(hint)}
+        self._shown = {name: _shown(hint) for name, hint in self.parameters.hints.items()}
         for taken in {"init", "update", *dir(Schedule)} & self.parameters.hints.keys():
             raise TypeError(f"{self.called}: a hyperparameter may not be called {taken!r}")
 
@@ -229,7 +249,7 @@ class Kind:
 
     def present(self, values: Mapping[str, object]) -> dict[str, object]:
         """What the formula gets to see: real values as floats, lengths in the type of a step."""
-        return {n: _as_real(v) if n in self._real else as_length(v) for n, v in values.items()}
+        return {name: self._shown[name](value) for name, value in values.items()}
 
     def arguments(self, values: Mapping[str, object]) -> Iterator[str]:
         """The arguments of the call that makes a schedule, as text, without those at default.
@@ -427,13 +447,21 @@ def _unflatten(structure: Structure, children: Iterable[object]) -> Schedule:
 jax.tree_util.register_pytree_with_keys(Schedule, _flatten_with_keys, _unflatten, _flatten)
 
 
-def _is_real(hint: object) -> bool:
-    return any(
-        (isinstance(part, Rule) and not part.whole) or _is_real(part) for part in get_args(hint)
-    )
+def _as_array(value: ArrayLike) -> Array:
+    fits = isinstance(value, int) and abs(value) <= jnp.iinfo(default_integer()).max
+    return jnp.asarray(value, default_integer() if fits else None if is_array(value) else float)
+
+
+def _shown(hint: object) -> Callable[[object], object]:
+    """What a formula gets to see of a value with this annotation."""
+    rule = rule_of(hint)
+    if isinstance(rule, Several) and rule.rule.steps:
+        return as_places
+    real = isinstance(rule, Rule) and not rule.whole
+    return _as_real if real else as_length
 
 
 def _as_real(value: object) -> object:
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return float(value)  # as an integer it could be too large for JAX
     return as_float(value) if is_array(value) else value

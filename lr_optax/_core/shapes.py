@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from jax.typing import ArrayLike
 
 from lr_optax._core.clock import Progress, as_float, blend, is_number, safe_sqrt
@@ -96,9 +96,9 @@ def hyperbolic(x: Progress, share: ArrayLike) -> Progress:
     beyond = 1 - as_float(share)
     square = share * (share + 2 * beyond)
     height = safe_sqrt((share * x.left) * (share * x.left + 2 * beyond))
-    top = jnp.sqrt(jnp.where(square > 0, square, 1))
-    reached = as_float(share) * x.gone
-    drop = reached * (2 - reached) / (top + height)
+    top = safe_sqrt(square)
+    reached, total = as_float(share) * x.gone, top + height
+    drop = reached * (2 - reached) / jnp.where(total > 0, total, 1)
     return Progress(jnp.where(x.gone > 0, beyond**2 / (1 + top) + height, 1), drop)
 
 
@@ -139,10 +139,11 @@ def delayed(x: Progress, exponent: ArrayLike) -> Progress:
 
 
 def shares(left: Any, gone: Any) -> Progress:
-    """Two numbers >= 0 over their sum."""
+    """Two numbers >= 0 over their sum; (0, 1) if both are 0."""
     total = left + gone
-    total = jnp.where(total > 0, total, 1)
-    return Progress(left / total, gone / total)
+    positive = total > 0
+    total = jnp.where(positive, total, 1)
+    return Progress(left / total, jnp.where(positive, gone / total, 1))
 
 
 Shape = Literal[
@@ -192,7 +193,13 @@ def between(shape: Shape, x: Progress, init_value: ArrayLike, end_value: ArrayLi
     if shape == "exponential":
         return _geometric_mean(x, init_value, end_value)
     if shape == "inverse":
-        return blend(shares(x.left * end_value, x.gone * init_value), init_value, end_value)
+        if is_number(init_value) and is_number(end_value):
+            low, high = init_value, end_value
+        else:  # relative to the larger one, since the square of a tiny rate is 0
+            top = lax.stop_gradient(jnp.maximum(as_float(init_value), end_value))
+            top = jnp.where(top > 0, top, 1)
+            low, high = init_value / top, end_value / top
+        return blend(shares(x.left * high, x.gone * low), init_value, end_value)
     return blend(SHAPES[shape](x), init_value, end_value)
 
 
@@ -202,7 +209,13 @@ def _geometric_mean(x: Progress, init_value: ArrayLike, end_value: ArrayLike) ->
     else:
         init_value, end_value = as_float(init_value), as_float(end_value)
         positive = (init_value > 0) & (end_value > 0)
-        log = jnp.log(jnp.where(positive, end_value, 1) / jnp.where(positive, init_value, 1))
+        init, end = jnp.where(positive, init_value, 1), jnp.where(positive, end_value, 1)
+        log = jnp.log(end) - jnp.log(init)
+        # The quotient has more digits, but may overflow, and so may its slope.
+        quotient = end / init
+        exact = jnp.isfinite(quotient) & (quotient > 0)
+        better = jnp.log(jnp.where(exact, quotient, 1)) - log
+        log = log + lax.stop_gradient(jnp.where(exact, better, 0))
     # From the nearer end, since the error of exp grows with its argument.
     early = x.left > 0.5
     exponent = jnp.where(early, x.gone, -x.left) * log

@@ -1,19 +1,24 @@
 """Schedules that are made of schedules, and what an annotation accepts as one."""
 
 import math
+import operator
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Optional, cast, get_args
+from fractions import Fraction
+from typing import Annotated, Any, cast, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from lr_optax._core import schedule as core
 from lr_optax._core import shapes
 from lr_optax._core.clock import (
     as_float,
+    as_length,
     as_step,
     cycle,
     is_number,
@@ -24,26 +29,25 @@ from lr_optax._core.clock import (
     until,
 )
 from lr_optax._core.hyperparameters import (
+    PER_STEP,
     Boundaries,
     Count,
-    Interval,
-    Moments,
+    Number,
     Offset,
     Period,
     Positive,
     Rate,
     RateFunction,
     Real,
-    Span,
+    Rule,
     Steps,
+    is_leaf,
+    length_rule,
     must_not_exceed,
     one_fewer,
     show,
 )
-from lr_optax._core.powers import geometric
-
-PER_STEP = "given step by step"
-"""Marks a hyperparameter that no other clock can be put on."""
+from lr_optax._core.powers import finite, geometric
 
 
 class StepFunction:
@@ -140,6 +144,20 @@ class IsFunction:
         return value
 
 
+class AsBound:
+    """An annotation: a rate, or a schedule of them."""
+
+    def accept(self, value: object) -> object:
+        """A number as a :data:`Rate` is kept, a function as a schedule."""
+        if callable(value):
+            return AsSchedule().accept(value)
+        return get_args(Rate)[1].accept(value)
+
+
+Bound = Annotated[Number | RateFunction, AsBound()]
+"""A rate, or a schedule of them."""
+
+
 Inner = Annotated[RateFunction, AsSchedule()]
 """A schedule inside another, or any function of the step."""
 
@@ -202,7 +220,7 @@ def product(step: Array, schedules: Inners) -> ArrayLike:
     """
     rate = schedules[0](step)
     for inner in schedules[1:]:
-        rate = rate * inner(step)
+        rate = finite(rate * inner(step))
     return rate
 
 
@@ -278,14 +296,15 @@ def scale(step: Array, schedule: Inner, *, factor: Real) -> ArrayLike:
 
 @core.schedule(check=must_not_exceed("min_value", "max_value"))
 def clip(
-    step: Array, schedule: Inner, *, min_value: Rate = 0.0, max_value: Rate | None = None
+    step: Array, schedule: Inner, *, min_value: Bound = 0.0, max_value: Bound | None = None
 ) -> ArrayLike:
     """A schedule kept between two rates: η(t) = min(max(s(t), η_min), η_max).
 
     Args:
         schedule: s, a schedule or another function of the step.
-        min_value: η_min, the floor, >= 0.
-        max_value: η_max, the ceiling, at least ``min_value``; None for none.
+        min_value: η_min, the floor, >= 0; or a schedule, for the maximum of two.
+        max_value: η_max, the ceiling, at least ``min_value``; or a schedule, for the minimum of
+            two; None for none.
 
     Raises:
         ValueError: ``min_value`` exceeds ``max_value``.
@@ -297,10 +316,13 @@ def clip(
         0.1 0.05 0.02
 
     When to use it:
-        To put a floor under a decay that has none, such as :func:`inverse_time_decay`.
+        To put a floor under a decay that has none, such as :func:`inverse_time_decay`, or to take
+        the larger or smaller of two schedules.
     """
-    rate = jnp.maximum(schedule(step), min_value)
-    return rate if max_value is None else jnp.minimum(rate, max_value)
+    low = min_value(step) if callable(min_value) else min_value
+    high = max_value(step) if callable(max_value) else max_value
+    rate = jnp.maximum(schedule(step), low)
+    return rate if high is None else jnp.minimum(rate, high)
 
 
 @core.schedule
@@ -413,19 +435,44 @@ def cooldown_from(
     return jnp.where(until(step, begin) > 0, level, falling)
 
 
-_LENGTHS = (Steps, Period, Offset, Boundaries)
-_TIMES = (Interval, Span, Moments)
+def beginning(schedule: RateFunction) -> RateFunction:
+    """The same, with phases of length 0 at one step: at step 0 the rate that they lead from.
+
+    A warm-up of length 0 stays one. Where all lengths are known and above 0, it is ``schedule``.
+    """
+    if not isinstance(schedule, core.Schedule):
+        return schedule
+    hints = core.REGISTRY[schedule.name].parameters.hints
+    before = schedule.hyperparameters
+    values = {name: _begun(name, hints[name], value) for name, value in before.items()}
+    changed = any(values[name] is not before[name] for name in values)
+    return schedule._with_values(values) if changed else schedule
+
+
+def _begun(name: str, hint: object, value: Any) -> Any:
+    if isinstance(value, core.Schedule):
+        return beginning(value)
+    if isinstance(value, tuple) and any(isinstance(item, core.Schedule) for item in value):
+        begun = tuple(map(beginning, value))
+        return value if all(map(operator.is_, begun, value)) else begun
+    rule = length_rule(hint)
+    if rule is None or "warmup" in name or not is_leaf(value) or not rule.holds(np.zeros(())):
+        return value
+    if is_number(value):
+        return value or 1
+    return jnp.where(as_length(value) == 0, 1, as_length(value))
 
 
 def stretch(schedule: core.Schedule, factor: float) -> core.Schedule:
     """The same schedule for a run of another length: every length in it times a factor.
 
-    Schedules inside schedules are stretched too. Whatever is stated per step, such as the ``gamma``
-    of :func:`cyclical`, stays as it is.
+    z(c·t) = s(t), up to whole steps, in schedules inside schedules too. The ``gamma`` of
+    :func:`cyclical` and the noise of :func:`linear_cosine_decay` stay as they are at every step.
 
     Args:
         schedule: any schedule whose time is given by lengths: not a table of steps (:func:`lookup`)
-            nor a foreign function.
+            nor a foreign function, and not one whose rates follow from something else, as in
+            :func:`noam`, :func:`power_law`, :func:`silver`, :func:`untuned_warmup`.
         factor: the ratio of the new length to the old one, > 0. Lengths are rounded down to whole
             steps, so that phases which fit still fit; a period stays at least one step.
 
@@ -456,19 +503,37 @@ def stretch(schedule: core.Schedule, factor: float) -> core.Schedule:
     )
 
 
-def _stretched(value: Any, hint: Any, factor: float) -> Any:
+def _stretched(value: Any, hint: object, factor: float) -> Any:
     if isinstance(value, core.Schedule):
         return stretch(value, factor)
     if isinstance(value, tuple):
         return tuple(_stretched(item, hint, factor) for item in value)
-    if value is not None and any(hint in (time, Optional[time]) for time in _TIMES):  # noqa: UP045
-        return round(value * factor, 9) if is_number(value) else as_float(value) * factor
-    is_length = any(hint in (length, Optional[length]) for length in _LENGTHS)  # noqa: UP045
-    if value is None or not is_length:
+    rule = length_rule(hint)
+    if rule is None or value is None:
         return value
-    least = 1 if hint in (Period, Optional[Period]) else None  # noqa: UP045
-    if is_number(value):
-        # 30 * 0.7 is a hair below 21, which nine decimals are not.
-        stretched = math.floor(round(value * factor, 9))
-        return stretched if least is None else max(stretched, least)
-    return jnp.floor(as_float(value) * factor + 1e-6).astype(int).clip(least)
+    if isinstance(value, Tracer):
+        return _stretched_tracer(value, rule, factor)
+    numbers = np.asarray(value).ravel().tolist()
+    stretched = [_stretched_number(number, rule, factor) for number in numbers]
+    return stretched[0] if is_number(value) else np.array(stretched).reshape(np.shape(value))
+
+
+def _stretched_number(value: float, rule: Rule, factor: float) -> float:
+    # In decimals, since 30 * 0.7 is a hair below 21; to nine of them, for factors such as 1/3.
+    stretched = round(Fraction(repr(float(factor))) * Fraction(value), 9)
+    if rule.holds_for(0.5):  # it may lie between two steps
+        return int(stretched) if stretched.denominator == 1 else float(stretched)
+    whole = math.floor(stretched)
+    return whole if rule.holds_for(whole) else 1
+
+
+def _stretched_tracer(value: Array, rule: Rule, factor: float) -> Array:
+    if rule.holds_for(0.5) or not jnp.issubdtype(value.dtype, jnp.integer):
+        stretched = as_float(value) * factor
+        return stretched if rule.holds_for(0.5) else jnp.floor(stretched + 1e-6)
+    # In two halves, so that no float is so large that it loses the fraction of a step.
+    high, low = value >> 16, value & 0xFFFF
+    whole = math.floor(factor * 2**16)
+    rest = as_float(high) * (factor * 2**16 - whole) + as_float(low) * factor
+    stretched = high * whole + jnp.floor(rest + 1e-3).astype(value.dtype)
+    return stretched if rule.holds_for(0) else jnp.maximum(stretched, 1)

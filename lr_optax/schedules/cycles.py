@@ -1,6 +1,7 @@
 """Schedules whose rate comes back: cycles, restarts, one cycle for a whole run."""
 
 import math
+import operator
 from collections.abc import Sequence
 from functools import partial
 from itertools import chain, pairwise, repeat
@@ -20,6 +21,7 @@ from lr_optax._core.clock import (
     blend,
     cycle,
     cycle_progress,
+    default_float,
     is_number,
     later,
     passed,
@@ -28,6 +30,7 @@ from lr_optax._core.clock import (
     until,
 )
 from lr_optax._core.hyperparameters import (
+    PER_STEP,
     Boundaries,
     Count,
     Fraction,
@@ -178,9 +181,10 @@ def growing_cycles(
     if is_number(multiplier) and multiplier == 1:
         return index, weights
     if is_number(period) and is_number(multiplier) and is_number(ahead):
-        starts = _starts(period, multiplier)
-        if starts[-1] > _LAST_STEP:
-            return _from_table(step, [start - ahead for start in starts])
+        cycles = math.log1p(_LAST_STEP / period * (multiplier - 1)) / math.log1p(multiplier - 1)
+        if cycles < _MOST_CYCLES:
+            return _from_table(step, [start - ahead for start in _starts(period, multiplier)])
+        return _from_blocks(step, period, multiplier, ahead, math.ceil(cycles / _MOST_CYCLES))
     multiplier = as_float(multiplier)
     grows = multiplier > 1
     growing = _from_series(
@@ -192,14 +196,14 @@ def growing_cycles(
 _LAST_STEP = 2**31 - 1
 
 
-# The length of the table at most; with more cycles than that the series is solved.
+# The length of a table at most; with more cycles than that an entry stands for several.
 _MOST_CYCLES = 2**14
 
 
 def _starts(period: float, multiplier: float) -> list[float]:
     """Where the cycles start, up to the first start that no int32 counter reaches."""
     starts: list[float] = [0]
-    while starts[-1] <= _LAST_STEP and len(starts) < _MOST_CYCLES:
+    while starts[-1] <= _LAST_STEP:
         starts.append(starts[-1] * multiplier + period)
     return starts
 
@@ -207,6 +211,7 @@ def _starts(period: float, multiplier: float) -> list[float]:
 def _from_table(step: Array, starts: list[float]) -> tuple[Array, Progress]:
     # Whole parts are subtracted as integers; what they leave out, fractions of a step and the end
     # of the last cycle, is never negative, so that adding it loses no digits.
+    starts = [_snapped(start) for start in starts]
     begins, ends = starts[:-1], starts[1:]
     whole_begins = [math.ceil(begin) for begin in begins]
     whole_ends = [min(math.floor(end), _LAST_STEP) for end in ends]
@@ -222,15 +227,59 @@ def _from_table(step: Array, starts: list[float]) -> tuple[Array, Progress]:
     return index, Progress(left / (left + gone), gone / (left + gone))
 
 
+def _snapped(start: float) -> float:
+    """A start that only rounding has moved off a whole step: the sum for 1.2 is 364 exactly."""
+    nearest = round(start)
+    return nearest if math.isclose(start, nearest, rel_tol=1e-11) else start
+
+
+def _from_blocks(
+    step: Array, period: float, multiplier: float, ahead: float, size: int
+) -> tuple[Array, Progress]:
+    """For cycles that hardly grow: a table of every ``size``-th start, and a sum from there."""
+    growth = multiplier - 1
+    powers = np.expm1(np.arange(_MOST_CYCLES + 1) * (size * math.log1p(growth)))
+    begins, lengths = period * powers / growth - ahead, period * (1 + powers)
+    begins = np.array(list(map(_snapped, begins.tolist())))
+    block = passed(step, [math.ceil(begin) for begin in begins[1:] if begin <= _LAST_STEP])
+
+    def at(table: np.ndarray, dtype: DTypeLike) -> Array:
+        return jnp.asarray(table.clip(max=_LAST_STEP).astype(dtype))[block]
+
+    clock, rest = step - at(np.floor(begins), step.dtype), at(begins % 1, default_float())
+    whole, length = at(np.floor(lengths), step.dtype), at(lengths, default_float())
+    part = at(lengths % 1, default_float())
+
+    def since_start(cycle: Array) -> tuple[Array, Array]:
+        """Steps since a cycle of the block began: whole ones, as integers, and what is too much."""
+        n = as_float(cycle)
+        grown = length * (growth / 2) * n * (n - 1) * (1 + growth / 3 * (n - 2))
+        return as_float(clock - whole * cycle), rest + part * n + grown
+
+    def has_begun(cycle: Array) -> Array:
+        steps, excess = since_start(cycle)
+        return steps >= excess * (1 - 1e-6)  # as far as float32 knows the excess
+
+    cycles = as_float(clock) / length
+    cycle = jnp.floor(cycles / (1 + growth / 2 * cycles)).astype(step.dtype)
+    # The estimate is off by one at most.
+    cycle = cycle + has_begun(cycle + 1).astype(step.dtype)
+    cycle = cycle - (~has_begun(cycle)).astype(step.dtype)
+    gone = jnp.maximum(operator.sub(*since_start(cycle)), 0)
+    left = jnp.maximum(-operator.sub(*since_start(cycle + 1)), 0)
+    return block * size + cycle, Progress(left / (left + gone), gone / (left + gone))
+
+
 def _from_series(step: Array, period: Array, multiplier: Array) -> tuple[Array, Progress]:
     """For traced values: the sum of a geometric series, solved for the number of its terms."""
     period = jnp.maximum(period, 1)
 
-    whole = (period == jnp.round(period)) & (multiplier == jnp.round(multiplier))
-
     def start(index: Array) -> Array:
         first = period * jnp.expm1(index * jnp.log(multiplier)) / (multiplier - 1)
-        return jnp.where(whole, jnp.round(first), first)
+        # What float32 holds of a multiplier such as 1.2 moves whole starts by a few roundings.
+        off = jnp.round(first) - first
+        near = jnp.abs(off) <= jnp.minimum(16 * jnp.finfo(first.dtype).eps * first, 0.1)
+        return first + lax.stop_gradient(jnp.where(near, off, 0))
 
     terms = jnp.log1p(step / period * (multiplier - 1)) / jnp.log(multiplier)
     index = lax.stop_gradient(jnp.floor(terms))
@@ -500,13 +549,17 @@ def warmup_stable_decay_cycles(
         Landscape Perspective", 2024, arXiv:2410.05192.
     """
     ends = as_table(boundaries, step.dtype)
-    index = passed(step, ends).clip(max=len(ends) - 1)
+    if isinstance(boundaries, Sequence) and all(map(is_number, (cooldown_steps, *boundaries))):
+        cooldowns = as_table([end - cooldown_steps for end in boundaries], step.dtype)
+    else:
+        cooldowns = ends - jnp.asarray(cooldown_steps, ends.dtype)
+    index = passed(step, boundaries).clip(max=len(ends) - 1)
     first = index == 0
-    begin, end = jnp.where(first, 0, ends[index - 1]), ends[index]
+    begin = jnp.where(first, 0, ends[index - 1])
     rise_steps = jnp.where(first, warmup_steps, rewarmup_steps)
     rise = progress(since(step, begin), rise_steps)
     rising = blend(rise, jnp.where(first, init_value, end_value), peak_value)
-    cooldown_begin = end - jnp.asarray(cooldown_steps, end.dtype)
+    cooldown_begin = cooldowns[index]
     fall = progress(since(step, cooldown_begin), cooldown_steps)
     falling = shapes.between(shape, fall, peak_value, end_value)
     rate = jnp.where(until(step, cooldown_begin) > 0, peak_value, falling)
@@ -517,7 +570,7 @@ _SILVER = 1 + math.sqrt(2)
 
 
 @schedule
-def silver(step: Array, scale: Rate) -> ArrayLike:
+def silver(step: Array, scale: Annotated[Rate, PER_STEP]) -> ArrayLike:
     """Silver step sizes: η(t) = c·(1 + ρ^(ν−1)), ρ = 1 + √2, 2^ν the power of 2 in t + 1.
 
     It goes on forever; longer steps come ever more rarely.
@@ -538,13 +591,15 @@ def silver(step: Array, scale: Rate) -> ArrayLike:
         J. M. Altschuler, P. A. Parrilo, "Acceleration by Stepsize Hedging I: Multi-Step Descent
         and the Silver Stepsize Schedule", 2023, arXiv:2309.07879.
     """
-    count = jnp.minimum(step, 2**31 - 2).astype(int) + 1
-    twos = lax.population_count((count & -count) - 1)
+    step = step.astype(int)
+    twos = lax.population_count(step & ~(step + 1))  # 2^ν divides t + 1 if t ends with ν ones
     return scale * (1 + geometric(_SILVER, twos) / _SILVER)
 
 
 Doublings = Annotated[
-    Number, Rule("a whole number from 0 to 30", lambda x: np.isin(x, range(31)), whole=True)
+    Number,
+    Rule("a whole number from 0 to 30", lambda x: np.isin(x, range(31)), whole=True),
+    PER_STEP,
 ]
 
 

@@ -1,7 +1,7 @@
 """Schedules that only fall: steadily, in stairs, to an end value or forever."""
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,6 +21,7 @@ from lr_optax._core.clock import (
     safe_sqrt,
 )
 from lr_optax._core.hyperparameters import (
+    PER_STEP,
     Boundaries,
     Count,
     NonNegative,
@@ -147,6 +148,8 @@ def exponential_decay(
         decay_steps: t₀, steps, >= 1.
         staircase: whether the exponent is rounded down, ⌊t/t₀⌋, as in :func:`step_decay`.
         end_value: where the rate stops, a floor if α < 1 and a ceiling if α > 1; None for never.
+            Growth without a ceiling stops where the float type ends, 3.4e38 in float32; where α
+            or t₀ is traced, at η₀·2⁹⁶, or η₀·2⁹⁹² under x64.
 
     Raises:
         ValueError: ``end_value`` lies on the wrong side
@@ -323,7 +326,7 @@ def power_law(
     max_value: Rate,
     *,
     batch_size: Positive,
-    tokens_per_step: Positive,
+    tokens_per_step: Annotated[Positive, PER_STEP],
     amplitude: NonNegative = 4.6,
     exponent: NonNegative = 0.51,
 ) -> ArrayLike:
@@ -522,7 +525,8 @@ def budget_aware_decay(
         init_value: η₀, the rate at step 0, >= 0.
         decay_steps: T, steps, >= 0; at 0 the rate is ``end_value`` at once.
         end_value: η₁, the rate from ``decay_steps`` on, >= 0.
-        phi: φ >= 0; 2 is a cosine, less keeps the rate high for longer, more lets it fall early.
+        phi: φ >= 0; 2 is a cosine, less keeps the rate high for longer, more lets it fall early;
+            at 0 the rate is η₀ before step T.
 
     Example:
         >>> s = budget_aware_decay(0.1, decay_steps=10, phi=6.0)
@@ -641,7 +645,7 @@ def hyperbolic_decay(
 
     Args:
         init_value: η₀, the rate at step 0, >= 0.
-        decay_steps: T, steps, >= 0; then the rate is held.
+        decay_steps: T, steps, >= 0; then the rate is held. At 0 it is η₀ throughout, as d is 0.
         upper_bound: U >= T, steps, the longest horizon in question, >= 1.
         min_value: η_min, the rate at t = T if T = U, >= 0. A shorter run ends above it.
         exponential: whether the logarithm of the rate falls so; then both rates must be > 0.

@@ -1,7 +1,7 @@
 """Schedules that are points: a rate for every step, or for chosen ones."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from jax.typing import ArrayLike, DTypeLike
 from lr_optax._core import schedule as core
 from lr_optax._core import shapes
 from lr_optax._core.clock import (
+    Progress,
     as_float,
     at_boundaries,
     default_float,
@@ -21,13 +22,16 @@ from lr_optax._core.clock import (
     since,
 )
 from lr_optax._core.hyperparameters import (
+    PER_STEP,
     Boundaries,
     Rate,
     Rates,
+    Size,
     one_fewer,
     together,
+    validated,
 )
-from lr_optax.schedules.combine import PER_STEP
+from lr_optax.schedules.combine import Inner
 
 
 def _as_many(*, values, boundaries, **_: object) -> None:
@@ -75,7 +79,7 @@ def interpolate(
     Args:
         values: v_0, v_1, ..., rates >= 0.
         boundaries: b_0, b_1, ..., the steps at which they are reached, in ascending order, as many
-            as rates. Between two equal ones the rate jumps. They count up to 2³¹ − 1.
+            as rates. Between two equal ones the rate jumps.
         shape: how the rate gets from one to the next, "linear", "cosine" or another of
             :data:`lr_optax.typing.Shape`.
 
@@ -92,10 +96,17 @@ def interpolate(
     """
     points, rates = as_table(boundaries, step.dtype), as_table(values, default_float())
     last = len(points) - 1
-    before = (passed(step, points) - 1).clip(0, last)
+    before = (passed(step, boundaries) - 1).clip(0, last)
     after = jnp.minimum(before + 1, last)
     begin, end = points[before], points[after]
     weights = progress(since(step, begin), end - begin)
+    if (beyond := _beyond(boundaries, step.dtype)) is not None:
+        left, gone = as_float(end - step) + beyond[after], as_float(since(step, begin))
+        far = beyond[after] > 0
+        weights = Progress(
+            jnp.where(far, left / (left + gone), weights.left),
+            jnp.where(far, gone / (left + gone), weights.gone),
+        )
     rate = shapes.between(shape, weights, rates[before], rates[after])
     return jnp.where(step < points[0], rates[0], rate)
 
@@ -103,11 +114,22 @@ def interpolate(
 def as_table(items: Sequence[ArrayLike] | ArrayLike, dtype: DTypeLike) -> Array:
     """Several numbers as one vector; whole ones stop at what the dtype can hold."""
     if isinstance(items, Sequence) and not all(map(is_number, items)):
-        return jnp.stack([jnp.asarray(item, dtype) for item in items])
-    table: Any = np.asarray(items) if isinstance(items, Sequence) else items
+        return jnp.stack([as_table(item, dtype) for item in items])
     if jnp.issubdtype(dtype, jnp.integer):
-        table = table.clip(max=jnp.iinfo(dtype).max)
-    return jnp.asarray(table, dtype)
+        top = int(jnp.iinfo(dtype).max)
+        if isinstance(items, Sequence):
+            items = np.asarray([min(item, top) for item in items], dtype)
+        items = min(items, top) if is_number(items) else items.clip(max=top)
+    return jnp.asarray(items, dtype)
+
+
+def _beyond(items: Sequence[ArrayLike] | ArrayLike, dtype: DTypeLike) -> Array | None:
+    """How far numbers lie beyond what an integer dtype can hold; None if none does."""
+    if not isinstance(items, Sequence) or not jnp.issubdtype(dtype, jnp.integer):
+        return None
+    top = int(jnp.iinfo(dtype).max)
+    beyond = [max(item - top, 0) if isinstance(item, int) else 0 for item in items]
+    return jnp.asarray(np.asarray(beyond, np.float64), default_float()) if any(beyond) else None
 
 
 def _is_vector(*, values, **_: object) -> None:
@@ -139,7 +161,8 @@ def lookup(step: Array, values: Annotated[Rate, PER_STEP]) -> ArrayLike:
     return values[jnp.minimum(step, values.shape[-1] - 1).astype(int)]
 
 
-def tabulate(schedule: core.Schedule, total_steps: int) -> core.Schedule:
+@validated
+def tabulate(schedule: Inner, total_steps: Size) -> core.Schedule:
     """A table of a schedule's first rates, as a :func:`lookup`.
 
     Args:
@@ -150,7 +173,7 @@ def tabulate(schedule: core.Schedule, total_steps: int) -> core.Schedule:
         A :func:`lookup` with exactly the schedule's values at steps 0 to ``total_steps`` - 1.
 
     Raises:
-        ValueError: ``total_steps`` is below 1.
+        ValueError: ``total_steps`` is not a whole number >= 1.
 
     Example:
         >>> from lr_optax import linear, tabulate
@@ -158,6 +181,4 @@ def tabulate(schedule: core.Schedule, total_steps: int) -> core.Schedule:
         >>> print(s(0), s(1), s(2), s(9))
         0.1 0.05 0.0 0.0
     """
-    if total_steps < 1:
-        raise ValueError(f"tabulate: `total_steps` must be a whole number >= 1, got {total_steps}")
     return lookup(jax.jit(schedule)(jnp.arange(total_steps)))

@@ -3,9 +3,10 @@
 The formula of a recipe, such as :func:`warmup_cosine_decay`, is a composition of others' formulas.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
@@ -22,6 +23,7 @@ from lr_optax._core.clock import (
     until,
 )
 from lr_optax._core.hyperparameters import (
+    PER_STEP,
     Fraction,
     NonNegative,
     Period,
@@ -29,11 +31,15 @@ from lr_optax._core.hyperparameters import (
     Rate,
     Steps,
     exceeds,
+    is_known,
     must_fit,
+    show,
     together,
 )
-from lr_optax.schedules.combine import Inner, cooldown_from
+from lr_optax.schedules.combine import Inner, beginning, cooldown_from
 from lr_optax.schedules.decays import cosine_decay, inverse_sqrt_decay, linear, shaped_decay
+
+Rise = Literal["linear", "cosine", "exponential", "log"]
 
 
 @core.schedule(check=shapes.positive_ends("init_value"))
@@ -43,7 +49,7 @@ def warmup(
     *,
     warmup_steps: Steps,
     init_value: Rate = 0.0,
-    shape: Literal["linear", "cosine", "exponential", "log"] = "linear",
+    shape: Rise = "linear",
     lead: Steps = 0,
 ) -> ArrayLike:
     """A rise to where a schedule starts, then the schedule from its own step 0.
@@ -52,13 +58,15 @@ def warmup(
     "linear", ½(1 − cos π(t + l)/w) for "cosine", and ln(t + 1)/ln w for "log". "exponential" is
     η₀·(s(0)/η₀)^((t + l)/w).
 
-    The rate is exactly s(0) at step w.
+    The rate is exactly s(0) at step w. If s begins with a phase of length 0, which s(0) is past,
+    the rise is to where that phase begins: a warm-up as long as the run rises to the peak.
 
     Args:
         schedule: s, a schedule or another function of the step.
         warmup_steps: w, steps, >= 0; 0 for no warm-up. The schedule ends that much later.
         init_value: η₀, the rate where the rise begins, >= 0. At the default the first update
-            changes nothing. It must be > 0 for "exponential". A start factor f is f·s(0) here.
+            changes nothing. It must be > 0 for "exponential". A start factor f is f·s(0) here, and
+            (t + 1)/(w + 1), as in nanoGPT, is s(0)/(w + 1).
         shape: how the rate rises.
         lead: l, steps the rise is ahead; 1 for the convention (t + 1)/w, in which the first update
             counts and the peak comes at t = w − 1. Ignored by "log", which begins like that.
@@ -71,18 +79,38 @@ def warmup(
 
     When to use it:
         With adaptive optimizers, large batches and transformers: the first gradients are large
-        and Adam's averages are not yet settled. 1% to 5% of the run is usual.
+        and Adam's averages are not yet settled. 1% to 5% of the run is usual. Optimizers that
+        divide by a sum of rates, such as ``optax.contrib``'s prodigy and dadapt, are NaN forever
+        after a first rate of 0: give them ``lead=1``.
 
     Reference:
         P. Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017,
         arXiv:1706.02677, section 2.2.
     """
-    rate = schedule(since(step, warmup_steps))  # during the rise, s(0)
+    rate = schedule(since(step, warmup_steps))
+    begun = beginning(schedule)
+    top = rate if begun is schedule else begun(0)  # before step w both are s(0)
+    return risen(
+        step, top, rate, warmup_steps=warmup_steps, init_value=init_value, shape=shape, lead=lead
+    )
+
+
+def risen(
+    step: Array,
+    top: ArrayLike,
+    rate: ArrayLike,
+    *,
+    warmup_steps: ArrayLike,
+    init_value: ArrayLike = 0.0,
+    shape: Rise = "linear",
+    lead: ArrayLike = 0,
+) -> Array:
+    """A rise to ``top`` for ``warmup_steps``, as :func:`warmup` describes it, then ``rate``."""
     if shape == "log":
-        rise = blend(_logarithm(step, warmup_steps), init_value, rate)
+        rise = blend(_logarithm(step, warmup_steps), init_value, top)
     else:
         weights = progress(since(step, -lead), warmup_steps)
-        rise = shapes.between(shape, weights, init_value, rate)
+        rise = shapes.between(shape, weights, init_value, top)
     return jnp.where(until(step, warmup_steps) > 0, rise, rate)
 
 
@@ -92,12 +120,23 @@ def _logarithm(step: Array, length: ArrayLike) -> Progress:
     return Progress(jnp.where(step <= 0, 1, left), jnp.minimum(jnp.log(time) / jnp.log(length), 1))
 
 
-@core.schedule
+def _far_from_one(*, b2, **_: object) -> None:
+    if is_number(b2) or not is_known(b2):
+        return
+    # Closer to 1, float32 is off by more than a percent.
+    distance = 1 - np.asarray(b2, np.float64)
+    if np.any((distance > 0) & (distance < 0.999e-6)):
+        raise ValueError(
+            f"`b2` must be a Python number if it is closer to 1 than 1e-6, got {show(b2)}"
+        )
+
+
+@core.schedule(check=_far_from_one)
 def untuned_warmup(
     step: Array,
     schedule: Inner,
     *,
-    b2: Fraction = 0.999,
+    b2: Annotated[Fraction, PER_STEP] = 0.999,
     shape: Literal["exponential", "linear"] = "exponential",
 ) -> ArrayLike:
     """A factor on a schedule's start that follows from Adam's β₂ alone.
@@ -108,8 +147,8 @@ def untuned_warmup(
         schedule: s, a schedule or another function of the step; it runs on meanwhile.
         b2: β₂ in [0, 1], the decay of Adam's average of squared gradients. 0.999 takes 2000
             steps linearly; at 1 the rate stays 0. As a traced float32 it brings the error of its
-            own rounding, up to 3e-8/(1 − β₂): 1.3% at 1 − 1e-6. For the β₂ that float32 holds the
-            rate is as accurate as any; a Python number is exact.
+            own rounding, up to 3e-8/(1 − β₂): 1.3% at 1 − 1e-6, 19% at 1 − 1e-7. A Python number
+            is exact. Arrays with a β₂ in (1 − 1e-6, 1) are refused.
         shape: "exponential" never quite ends, "linear" ends after 2/(1 − β₂) steps.
 
     Example:
@@ -165,14 +204,14 @@ def warmup_cosine_decay(
         As the usual choice for transformers and for adaptive optimizers. The length of the run
         must be known; if it may change, see :func:`warmup_stable_decay`.
     """
-
-    def decay(step: Array) -> ArrayLike:
-        length = total_steps - warmup_steps
-        return cosine_decay.formula(
-            step, peak_value, decay_steps=length, end_value=end_value, exponent=exponent
-        )
-
-    return warmup.formula(step, decay, warmup_steps=warmup_steps, init_value=init_value)
+    rate = cosine_decay.formula(
+        since(step, warmup_steps),
+        peak_value,
+        decay_steps=total_steps - warmup_steps,
+        end_value=end_value,
+        exponent=exponent,
+    )
+    return risen(step, peak_value, rate, warmup_steps=warmup_steps, init_value=init_value)
 
 
 @core.schedule(check=must_fit("warmup_steps", into="total_steps"))
@@ -212,12 +251,11 @@ def warmup_linear_decay(
         S. Bergsma et al., "Straight to Zero: Why Linearly Decaying the Learning Rate to Zero Works
         Best for LLMs", 2025, arXiv:2502.15938.
     """
-
-    def decay(step: Array) -> ArrayLike:
-        length = total_steps - warmup_steps
-        return linear.formula(step, peak_value, end_value=end_value, transition_steps=length)
-
-    return warmup.formula(step, decay, warmup_steps=warmup_steps, init_value=init_value)
+    length = total_steps - warmup_steps
+    rate = linear.formula(
+        since(step, warmup_steps), peak_value, end_value=end_value, transition_steps=length
+    )
+    return risen(step, peak_value, rate, warmup_steps=warmup_steps, init_value=init_value)
 
 
 @core.schedule(
@@ -273,14 +311,13 @@ def warmup_stable_decay(
         Compute-Optimal Training Beyond Fixed Training Durations", 2024, arXiv:2405.18392.
     """
 
-    def stable(step: Array) -> ArrayLike:
-        return warmup.formula(
-            step, lambda _: peak_value, warmup_steps=warmup_steps, init_value=init_value
-        )
+    def rise(step: Array) -> ArrayLike:
+        level = as_float(peak_value)
+        return risen(step, level, level, warmup_steps=warmup_steps, init_value=init_value)
 
     return cooldown_from.formula(
         step,
-        stable,
+        rise,
         begin=total_steps - cooldown_steps,
         cooldown_steps=cooldown_steps,
         end_value=end_value,
@@ -331,13 +368,14 @@ def infinite(
         Effectiveness of Infinite Learning Rate Schedule for Continual Pre-training", 2025,
         arXiv:2503.02844.
     """
-
-    def decay(step: Array) -> ArrayLike:
-        return shaped_decay.formula(
-            step, peak_value, decay_steps=cooldown_steps, end_value=constant_value, shape=shape
-        )
-
-    return warmup.formula(step, decay, warmup_steps=warmup_steps, init_value=init_value)
+    rate = shaped_decay.formula(
+        since(step, warmup_steps),
+        peak_value,
+        decay_steps=cooldown_steps,
+        end_value=constant_value,
+        shape=shape,
+    )
+    return risen(step, peak_value, rate, warmup_steps=warmup_steps, init_value=init_value)
 
 
 @core.schedule
@@ -375,12 +413,8 @@ def tri_stage(
         D. S. Park et al., "SpecAugment: A Simple Data Augmentation Method for Automatic Speech
         Recognition", 2019, arXiv:1904.08779.
     """
-    held = warmup.formula(
-        step,
-        lambda _: peak_value,
-        warmup_steps=warmup_steps,
-        init_value=peak_value * init_factor,
-    )
+    first_value = peak_value * init_factor
+    held = risen(step, peak_value, peak_value, warmup_steps=warmup_steps, init_value=first_value)
     begin = later(warmup_steps, hold_steps)
     end_value = peak_value * end_factor
     weights = progress(since(step, begin), cooldown_steps)
@@ -435,12 +469,16 @@ def multistep_811(
     first, second = total_steps - total_steps // 5, total_steps - total_steps // 10
     level = jnp.where(until(step, first) <= 0, peak_value * 10**-0.5, peak_value)
     level = jnp.where(until(step, second) <= 0, peak_value * 0.1, level)
-    return warmup.formula(step, lambda _: level, warmup_steps=warmup_steps, init_value=init_value)
+    return risen(step, peak_value, level, warmup_steps=warmup_steps, init_value=init_value)
 
 
 @core.schedule
 def noam(
-    step: Array, factor: NonNegative, *, model_size: Positive, warmup_steps: Period
+    step: Array,
+    factor: Annotated[NonNegative, PER_STEP],
+    *,
+    model_size: Positive,
+    warmup_steps: Period,
 ) -> ArrayLike:
     """The transformer's own: η(t) = c·d^−½·min(t^−½, t·w^−1.5).
 
@@ -466,10 +504,8 @@ def noam(
     if is_number(model_size) and is_number(warmup_steps):
         area = model_size * warmup_steps
     else:
-        area = jnp.maximum(as_float(model_size) * as_float(warmup_steps), 1)
+        area = as_float(model_size) * jnp.maximum(as_float(warmup_steps), 1)
+        area = jnp.where(area > 0, area, 1)
     peak = factor * area**-0.5
-    return warmup.formula(
-        step,
-        lambda step: inverse_sqrt_decay.formula(step, peak, timescale=warmup_steps),
-        warmup_steps=warmup_steps,
-    )
+    rate = inverse_sqrt_decay.formula(since(step, warmup_steps), peak, timescale=warmup_steps)
+    return risen(step, peak, rate, warmup_steps=warmup_steps)
