@@ -7,21 +7,19 @@ import dataclasses
 import html
 import io
 import json
-import math
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from lr_optax._core.hyperparameters import is_array
-from lr_optax._core.schedule import Schedule
+from lr_optax.results._saved import from_plain_data, to_plain_data
 from lr_optax.results.figure import draw, new_figure, write
 from lr_optax.results.files import write_whole
 from lr_optax.results.page import Section
 from lr_optax.results.panels import Panel
-from lr_optax.text import from_dict, to_dict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -162,9 +160,9 @@ class Result:
             ValueError: another ending.
             TypeError: a field has no form as plain data.
         """
-        match ending:
+        match ending.lower():
             case ".json":
-                return json.dumps(_plain(self), indent=1, allow_nan=False) + "\n"
+                return json.dumps(to_plain_data(self), indent=1, allow_nan=False) + "\n"
             case ".csv":
                 return self.table().csv()
         raise ValueError(f"save: a result is saved as .json or .csv, not as {ending!r}")
@@ -180,12 +178,26 @@ class Result:
             ValueError: the file holds something else, or another kind of result.
         """
         try:
-            result = _read(json.loads(Path(path).read_text("utf-8")))
-        except (TypeError, ValueError, KeyError, RecursionError) as error:
+            result = from_plain_data(json.loads(Path(path).read_text("utf-8")), Result._kinds)
+            if isinstance(result, cls):
+                _check_whole(result)
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path} is not a saved result: {error}") from None
         if not isinstance(result, cls):
             raise ValueError(f"{path} holds a {type(result).__name__}, not a {cls.__name__}")
         return result
+
+
+def _check_whole(result: Result) -> None:
+    """Whether a result that was read can be shown: each field fits alone, but do they together?"""
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            str(result)
+            result.panels()
+    except Exception as error:
+        fields = ", ".join(f"`{field.name}`" for field in dataclasses.fields(result))
+        raise ValueError(f"{fields} do not fit together: {error}") from None
 
 
 def _cell(value: object) -> str:
@@ -196,53 +208,3 @@ def _cell(value: object) -> str:
 
 def _is_number(value: object) -> bool:
     return value is None or isinstance(value, int | float | np.number)
-
-
-def _plain(value: Any) -> Any:
-    """Plain data, each special kind as a dictionary of one entry, ``{"kind": content}``."""
-    if isinstance(value, Result):
-        fields = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"result": [type(value).__name__, fields]}
-    if isinstance(value, Schedule):
-        return {"schedule": to_dict(value)}
-    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {"dict": {key: _plain(item) for key, item in value.items()}}
-    if isinstance(value, np.generic) or is_array(value):
-        array = np.asarray(value)
-        values = _finite_or_text(array.tolist())
-        return {"array": [values, str(array.dtype), list(array.shape)]}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"float": str(value)}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise TypeError(f"save: {type(value).__name__} has no form as plain data: {value!r}")
-
-
-def _finite_or_text(values: Any) -> Any:
-    if isinstance(values, list):
-        return [_finite_or_text(value) for value in values]
-    return str(values) if isinstance(values, float) and not math.isfinite(values) else values
-
-
-def _read(data: Any) -> Any:
-    if isinstance(data, list):
-        return tuple(map(_read, data))
-    if not isinstance(data, dict):
-        return data
-    ((kind, content),) = data.items()
-    match kind:
-        case "result":
-            name, fields = content
-            return Result._kinds[name](**{key: _read(item) for key, item in fields.items()})
-        case "schedule":
-            return from_dict(content)
-        case "dict":
-            return {key: _read(item) for key, item in content.items()}
-        case "array":
-            values, dtype, shape = content
-            return np.array(values, np.dtype(dtype)).reshape(shape)
-        case "float":
-            return float(content)
-    raise ValueError(f"unknown kind {kind!r}")

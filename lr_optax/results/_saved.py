@@ -1,0 +1,173 @@
+"""Results as plain data, and back: nothing is lost, and a malformed field is named."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import types
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import jax.numpy as jnp
+import numpy as np
+
+from lr_optax._core.hyperparameters import gate, is_array, show
+from lr_optax._core.schedule import Schedule
+from lr_optax.text import from_dict, to_dict
+
+Kinds = Mapping[str, type]
+"""The classes of results by name."""
+
+
+class Axes:
+    """An annotation: the axes of an array or a tuple; those of one name have one length.
+
+    Attributes:
+        names: of the axes; after a final ``...`` there may be more.
+    """
+
+    def __init__(self, *names: str | types.EllipsisType):
+        self.names = names
+
+
+def to_plain_data(value: Any) -> Any:
+    """Plain data, each special kind as a dictionary of one entry, ``{"kind": content}``."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, Schedule):
+        fields = {f.name: to_plain_data(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"result": [type(value).__name__, fields]}
+    if isinstance(value, Schedule):
+        return {"schedule": to_dict(value)}
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {"dict": {key: to_plain_data(item) for key, item in value.items()}}
+    if isinstance(value, np.generic) or is_array(value):
+        array = np.asarray(value)
+        return {"array": [_without_nan(array.tolist()), str(array.dtype), list(array.shape)]}
+    if isinstance(value, tuple | list):
+        return [to_plain_data(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": str(value)}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"save: {type(value).__name__} has no form as plain data: {value!r}")
+
+
+def _without_nan(values: Any) -> Any:
+    if isinstance(values, list):
+        return [_without_nan(value) for value in values]
+    return str(values) if isinstance(values, float) and not math.isfinite(values) else values
+
+
+def from_plain_data(data: Any, kinds: Kinds) -> Any:
+    """The value that :func:`to_plain_data` made plain.
+
+    Raises:
+        ValueError: the data is something else; with the field.
+    """
+    if isinstance(data, list):
+        return tuple(from_plain_data(item, kinds) for item in data)
+    match data:
+        case {"result": [str(name), dict(fields)]} if name in kinds:
+            return _read_result(kinds[name], fields, kinds)
+        case {"schedule": dict(content)}:
+            return from_dict(content)
+        case {"dict": dict(content)}:
+            return {key: from_plain_data(item, kinds) for key, item in content.items()}
+        case {"array": [values, str(dtype), list(shape)]}:
+            return _read_array(values, dtype, shape)
+        case {"float": "nan" | "inf" | "-inf" as text}:
+            return float(text)
+        case dict():
+            raise ValueError(f"holds something else than results are made of, {show(data)}")
+    return data
+
+
+# What an array may be given as, by its type. A string type such as U500000000 is none of them: it
+# would take as much memory as it says.
+_GIVEN_AS = {jnp.bool_: "b", jnp.integer: "iu", jnp.floating: "iuf"}
+
+
+def _read_array(values: Any, dtype: str, shape: list[int]) -> np.ndarray:
+    """The array; NumPy alone would cut 1.5 down to 1, and make a number of None."""
+    with contextlib.suppress(TypeError, ValueError, OverflowError, StopIteration):
+        given = np.asarray(values)
+        numbers = given.astype(float) if given.dtype.kind == "U" else given
+        kinds = next(x for kind, x in _GIVEN_AS.items() if jnp.issubdtype(dtype, kind))
+        with np.errstate(over="ignore"):
+            array = numbers.astype(dtype).reshape(shape)
+        fits = numbers.dtype.kind in kinds or not array.size
+        fits &= "f" in kinds or np.array_equal(array.ravel(), numbers.ravel())
+        if fits and list(array.shape) == shape:
+            return array
+    raise ValueError(f"holds no array of {show(dtype)} and shape {show(shape)}, {show(values)}")
+
+
+def _read_result(kind: type, fields: dict[str, Any], kinds: Kinds) -> object:
+    hints = get_type_hints(kind, include_extras=True)
+    defaults = {field.name: field.default for field in dataclasses.fields(kind)}
+    if extra := fields.keys() - defaults.keys():
+        raise ValueError(f"{kind.__name__} has no field {', '.join(sorted(extra))}")
+    values = {}
+    for name, default in defaults.items():
+        if name in fields:
+            values[name] = _read_field(f"{kind.__name__}.{name}", hints[name], fields[name], kinds)
+        elif default is dataclasses.MISSING:
+            raise ValueError(f"`{kind.__name__}.{name}` is missing")
+    _check_axes(kind, hints, values)
+    return kind(**values)
+
+
+def _read_field(name: str, hint: Any, data: Any, kinds: Kinds) -> object:
+    try:
+        return gate(hint, _of_type(hint))(from_plain_data(data, kinds))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"`{name}` {error}") from None
+
+
+def _of_type(hint: Any) -> Callable[[object], object]:
+    def accept(value: object) -> object:
+        if _fits(value, hint):
+            return value
+        words = hint.__name__ if isinstance(hint, type) else str(hint)
+        raise TypeError(f"must be of type {words}, got {show(value)}")
+
+    return accept
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a value is of the type that an annotation names."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _fits(value, parts[0])
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is Literal:
+        return value in parts
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(item, parts[1]) for item in value.values())
+    if origin is tuple:
+        items = value if isinstance(value, tuple) else (None,)
+        types_of = parts[:1] * len(items) if parts[-1] is Ellipsis else parts
+        return len(items) == len(types_of) and all(map(_fits, items, types_of))
+    if hint in (int, float):
+        return isinstance(value, int | hint) and not isinstance(value, bool)
+    return not isinstance(hint, type) or isinstance(value, hint)
+
+
+def _check_axes(kind: type, hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    lengths: dict[object, int] = {}
+    for field, value in values.items():
+        given = value.values() if isinstance(value, dict) else () if value is None else (value,)
+        for axes in getattr(hints[field], "__metadata__", ()):
+            for item in given if isinstance(axes, Axes) else ():
+                _check_shape(f"`{kind.__name__}.{field}`", item, axes, lengths)
+
+
+def _check_shape(field: str, value: Any, axes: Axes, lengths: dict[object, int]) -> None:
+    shape = value.shape if isinstance(value, np.ndarray) else (len(value),)
+    names = [name for name in axes.names if name is not ...]
+    expected = [lengths.setdefault(*pair) for pair in zip(names, shape, strict=False)]
+    further = len(shape) - len(names)
+    if [*shape[: len(names)]] != expected or further < 0 or (further and ... not in axes.names):
+        wanted = ", ".join(f"{name} ({lengths.get(name, 'any')})" for name in names)
+        raise ValueError(f"{field} must have the axes {wanted}, got shape {shape}")
