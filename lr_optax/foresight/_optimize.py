@@ -22,6 +22,7 @@ from lr_optax.foresight._log import rounded, run_rates
 from lr_optax.foresight._loss_law import LossLaw, RunLength
 from lr_optax.foresight._predict import SPREAD_QUANTILE
 from lr_optax.results._result import Result, Table
+from lr_optax.results._saved import Axes
 from lr_optax.results.panels import Panel, interval_panel, palette_color, rate_curve
 from lr_optax.schedules.tables import interpolate
 from lr_optax.schedules.warmups import warmup_cosine_decay, warmup_stable_decay
@@ -56,10 +57,10 @@ class OptimizedSchedule(Result):
     """
 
     schedule: Schedule
-    total_steps: int
-    recipes: tuple[Schedule, ...]
-    losses: np.ndarray
-    spreads: np.ndarray
+    total_steps: Size
+    recipes: Annotated[tuple[Schedule, ...], Axes("recipes")]
+    losses: Annotated[np.ndarray, Axes("schedules")]
+    spreads: Annotated[np.ndarray, Axes("recipes")]
     warnings: tuple[str, ...] = ()
 
     @property
@@ -175,7 +176,8 @@ def optimize_schedule(
         schedule = _through_knots(_best_rates(problem, boundaries), boundaries, problem.peak)
         recipes = _recipes(total_steps, problem.peak, int(warmup_steps))
         last = jax.jit(lambda rates: jnp.atleast_1d(problem.exact(rates)))
-        losses = [np.asarray(last(run_rates(s, total_steps))) for s in (schedule, *recipes)]
+        rates = [run_rates(s, total_steps, total_steps).values for s in (schedule, *recipes)]
+        losses = [np.asarray(last(each)) for each in rates]
     return _compared(schedule, total_steps, recipes, losses, problem.warnings)
 
 
@@ -202,7 +204,7 @@ def _to_search(objective: LossLaw | Objective, total_steps: int, peak: float) ->
         return _Search(objective, objective, np.arange(0.0, total_steps), peak, ())
     stride = max(total_steps // _RATE_BLOCKS, 1)
     exact = partial(objective, members=_MEMBERS)
-    warnings = prediction_warnings(objective, {"the schedule": np.full(total_steps, peak)})
+    warnings = prediction_warnings(objective, {"the schedule": peak}, total_steps)
     reason = law_named(objective.law).not_to_optimize
     return _Search(
         exact,

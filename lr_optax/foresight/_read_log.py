@@ -8,7 +8,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -131,7 +131,7 @@ def read_norms(
 Cells = Mapping[str, object]
 """What a row holds, by column: text or numbers, as the file has them."""
 
-Numbered = list[tuple[int, Cells]]
+Numbered = Sequence[tuple[int, Cells]]
 """Rows with their numbers in the file."""
 
 

@@ -12,10 +12,11 @@ from jax import Array
 from jax.export import register_namedtuple_serialization
 from scipy.ndimage import median_filter
 
-from lr_optax._core.hyperparameters import Positive, Rule, Size, validated
+from lr_optax._core.hyperparameters import Boundaries, Positive, Rule, Size, validated
 from lr_optax._core.schedule import Schedule
 from lr_optax.foresight._log import rounded
 from lr_optax.results._result import Result, Table
+from lr_optax.results._saved import Axes
 from lr_optax.results.panels import GRAY, Curve, Panel, palette_color, rate_curve
 from lr_optax.schedules.tables import interpolate
 
@@ -106,9 +107,9 @@ class Refinement(Result):
     """
 
     schedule: Schedule
-    peak_step: int
-    total_steps: int
-    grad_norms: np.ndarray
+    peak_step: Annotated[int, Rule("a whole number >= 0", lambda n: n >= 0)]
+    total_steps: Size
+    grad_norms: Annotated[np.ndarray, Axes("norms")]
 
     def table(self) -> Table:
         """The rate at tenths of the run, as a share of the peak and of a linear decay."""
@@ -136,7 +137,7 @@ class Refinement(Result):
 def refine(
     grad_norms: GradNorms,
     *,
-    steps: np.ndarray | Sequence[int] | None = None,
+    steps: Boundaries | None = None,
     total_steps: Size | None = None,
     peak_value: Positive = 1.0,
     norm: Norm = "l2",
@@ -198,8 +199,8 @@ def _evenly_spaced(norms: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, in
         raise ValueError(
             f"refine: `steps` must be as many as `grad_norms`, got {steps.size} for {norms.size}"
         )
-    if np.any(np.diff(steps) <= 0) or steps[0] < 0:
-        raise ValueError("refine: `steps` must be >= 0 and ascending, each once")
+    if np.any(np.diff(steps) <= 0):
+        raise ValueError("refine: `steps` must be ascending, each once")
     first, last = int(steps[0]), int(steps[-1])
     interval = last - int(steps[-2]) if len(steps) > 1 else 1
     # The first step shows whether norms are logged at the beginning of an interval or at its end.

@@ -105,8 +105,8 @@ def _read_array(values: Any, dtype: str, shape: list[int]) -> np.ndarray:
 def _read_result(kind: type, fields: dict[str, Any], kinds: Kinds) -> object:
     hints = get_type_hints(kind, include_extras=True)
     defaults = {field.name: field.default for field in dataclasses.fields(kind)}
-    if extra := fields.keys() - defaults.keys():
-        raise ValueError(f"{kind.__name__} has no field {', '.join(sorted(extra))}")
+    if unknown := sorted(fields.keys() - defaults.keys()):
+        raise ValueError(f"`{kind.__name__}.{unknown[0]}` is not a field")
     values = {}
     for name, default in defaults.items():
         if name in fields:
@@ -151,11 +151,12 @@ def _fits(value: object, hint: Any) -> bool:
         return len(items) == len(types_of) and all(map(_fits, items, types_of))
     if hint in (int, float):
         return isinstance(value, int | hint) and not isinstance(value, bool)
-    return not isinstance(hint, type) or isinstance(value, hint)
+    return hint is Any or not isinstance(hint, type) or isinstance(value, hint)
 
 
 def _check_axes(kind: type, hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    lengths: dict[object, int] = {}
+    """Whether axes of one name have one length; an error names both fields."""
+    lengths: dict[object, tuple[int, str]] = {}
     for field, value in values.items():
         given = value.values() if isinstance(value, dict) else () if value is None else (value,)
         for axes in getattr(hints[field], "__metadata__", ()):
@@ -163,11 +164,14 @@ def _check_axes(kind: type, hints: Mapping[str, Any], values: Mapping[str, Any])
                 _check_shape(f"`{kind.__name__}.{field}`", item, axes, lengths)
 
 
-def _check_shape(field: str, value: Any, axes: Axes, lengths: dict[object, int]) -> None:
+def _check_shape(
+    field: str, value: Any, axes: Axes, lengths: dict[object, tuple[int, str]]
+) -> None:
     shape = value.shape if isinstance(value, np.ndarray) else (len(value),)
     names = [name for name in axes.names if name is not ...]
-    expected = [lengths.setdefault(*pair) for pair in zip(names, shape, strict=False)]
-    further = len(shape) - len(names)
-    if [*shape[: len(names)]] != expected or further < 0 or (further and ... not in axes.names):
-        wanted = ", ".join(f"{name} ({lengths.get(name, 'any')})" for name in names)
-        raise ValueError(f"{field} must have the axes {wanted}, got shape {shape}")
+    if len(shape) < len(names) or (len(shape) > len(names) and ... not in axes.names):
+        raise ValueError(f"{field} must have the axes ({', '.join(names)}), got shape {shape}")
+    for name, length in zip(names, shape, strict=False):
+        expected, other = lengths.setdefault(name, (length, field))
+        if length != expected:
+            raise ValueError(f"{field} has {length} {name}, but {other} has {expected}")
