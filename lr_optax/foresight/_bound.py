@@ -94,13 +94,9 @@ class LastIterateBound(Result):
 
     def table(self) -> Table:
         """As it is, and at its best peak."""
-        return Table(
-            ("", "peak", "bound"),
-            (
-                ("as given", float(self.rates.max()), float(self.value)),
-                ("at its best peak", float(self.best_peak), float(self.best_value)),
-            ),
-        )
+        given = ("as given", float(self.rates.max()), float(self.value))
+        best = ("at its best peak", float(self.best_peak), float(self.best_value))
+        return Table(("", "peak", "bound"), (given, best))
 
     def panels(self) -> Sequence[Panel]:
         """The bound over the peak, and where its minimum is."""
@@ -129,8 +125,7 @@ def last_iterate_bound(
     For convex problems with gradients of norm at most G, subgradient descent from a distance D of
     the optimum ends with f(x_T) − f* <= Ω; :func:`bound_terms` has the formula. A schedule g times
     as high has Ω(g) = start/g + g·noise, so that its best peak is known in closed form. The curves
-    of large language models follow it closely in shape: which cooldown is better, and how the best
-    peak moves with the cooldown and the horizon, can be read off before any run.
+    of large language models follow it closely in shape.
 
     Args:
         schedule: any function of the step, >= 0 and not 0 throughout.
@@ -186,13 +181,12 @@ def last_iterate_bound(
 
 
 def _check_rates_and_norms(rates: Array, grad_norms: ArrayLike) -> None:
-    rules = {
-        "`schedule`'s rates must be finite and >= 0": (rates, rates >= 0),
-        "`grad_norms` must be finite and > 0": (grad_norms, jnp.asarray(grad_norms) > 0),
-    }
-    for rule, (values, holds) in rules.items():
-        values = np.atleast_1d(values)
-        if wrong := np.flatnonzero(~(np.isfinite(values) & np.atleast_1d(holds))).tolist():
-            raise ValueError(f"last_iterate_bound: {rule}, got {values[wrong[0]]:.6g}")
+    norms = np.atleast_1d(grad_norms)
+    for rule, values, holds in (
+        ("`schedule`'s rates must be finite and >= 0", np.asarray(rates), rates >= 0),
+        ("`grad_norms` must be finite and > 0", norms, norms > 0),
+    ):
+        if (wrong := values[~(np.isfinite(values) & holds)]).size:
+            raise ValueError(f"last_iterate_bound: {rule}, got {wrong[0]:.6g}")
     if not rates.any():
         raise ValueError("last_iterate_bound: `schedule` never moves: its rates are all 0")

@@ -39,10 +39,7 @@ _STARTS, _START_ROUNDS, _ROUNDS = 8, 40, 20
 
 
 class _AsLogs:
-    """An annotation: one log or several."""
-
     def accept(self, value: object) -> tuple[Log, ...]:
-        """The logs, as a tuple."""
         logs = tuple(value) if isinstance(value, Iterable) else (value,)
         if not logs:
             raise ValueError("must hold at least one log, got none")
@@ -89,19 +86,15 @@ def fit_loss_law(
 
     Raises:
         TypeError: ``logs`` holds something other than logs.
-        ValueError: there are no logs, a log is too short, there is no such law, ``fixed`` holds
-            something that it does not have, or a number is out of its range.
+        ValueError: there are no logs, a log is too short, or an argument is out of its range.
 
     Example:
         >>> from lr_optax import LossLaw, Log, constant, warmup_stable_decay, fit_loss_law
         >>> truth = LossLaw("tissue", {"L0": 2.6,
         ...                            "A": 0.4, "alpha": 0.5, "C": 0.4, "lambda": 0.999})
-        >>> runs = {"level": constant(2e-4),
-        ...         "fall": warmup_stable_decay(2e-4, total_steps=20000, cooldown_steps=4000)}
-        >>> logs = []
-        >>> for name, schedule in runs.items():
-        ...     curve = truth.predict(schedule, 20000)
-        ...     logs.append(Log(curve.steps, curve.losses, schedule, name=name))
+        >>> fall = warmup_stable_decay(2e-4, total_steps=20000, cooldown_steps=4000)
+        >>> curves = [truth.predict(schedule, 20000) for schedule in (constant(2e-4), fall)]
+        >>> logs = [Log(curve.steps, curve.losses, curve.schedule) for curve in curves]
         >>> law = fit_loss_law(logs, law="tissue")
         >>> longer = warmup_stable_decay(2e-4, total_steps=40000, cooldown_steps=20000)
         >>> error = law.predict(longer, 40000).final - truth.predict(longer, 40000).final
@@ -116,10 +109,7 @@ def fit_loss_law(
     runs, form = cast("tuple[Log, ...]", logs), law_named(law)
     fixed = dict(fixed or {})
     _check_fixed(law, form, fixed)
-    data, units = _prepared(runs, float(end_weight), count_warmup=count_warmup)
-    usual = np.array([fixed.get(name, prior.usual) for name, prior in form.parameters.items()])
-    width = np.array([name not in fixed and prior.width for name, prior in form.parameters.items()])
-    problem = _FitProblem(form, usual, width, data)
+    problem, units = _prepared(form, runs, fixed, float(end_weight), count_warmup=count_warmup)
     rng = np.random.default_rng(int(seed))
     with jax.enable_x64(new_val=True):
         restarts = _restarts(problem, rng)
@@ -143,27 +133,26 @@ def _check_fixed(name: str, law: Law, fixed: Mapping[str, float]) -> None:
             raise ValueError(f"fit_loss_law: `fixed` {key!r} is out of its range, got {value!r}")
 
 
-class _FitData(NamedTuple):
-    """Logs in one array each, in units of the peak, the longest run and the lowest loss."""
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["usual", "width", "points", "changes", "log_losses", "weights", "last"],
+    meta_fields=["law"],
+)
+@dataclass(frozen=True, eq=False)
+class _FitProblem:
+    """A law to fit, what is believed of its parameters beforehand, and the runs.
 
+    The runs are in units of the peak, the longest run and the lowest loss, a row each.
+    """
+
+    law: Law
+    usual: np.ndarray
+    width: np.ndarray
     points: Points
     changes: Changes
     log_losses: np.ndarray
     weights: np.ndarray
     last: np.ndarray
-
-
-@partial(
-    jax.tree_util.register_dataclass, data_fields=["usual", "width", "data"], meta_fields=["law"]
-)
-@dataclass(frozen=True, eq=False)
-class _FitProblem:
-    """A law to fit to runs, and what is believed of its parameters beforehand."""
-
-    law: Law
-    usual: np.ndarray
-    width: np.ndarray
-    data: _FitData
 
     def parameters(self, z: Array) -> dict[str, Array]:
         """The parameters for numbers that are standard normal beforehand."""
@@ -175,13 +164,17 @@ class _FitProblem:
 
 
 def _prepared(
-    logs: Sequence[Log], end_weight: float, *, count_warmup: bool
-) -> tuple[_FitData, Units]:
-    """All logs in arrays of one shape, and the units of these.
-
-    Raises:
-        ValueError: nothing is left of a log, or its rates are all 0.
-    """
+    law: Law,
+    logs: Sequence[Log],
+    fixed: Mapping[str, float],
+    end_weight: float,
+    *,
+    count_warmup: bool,
+) -> tuple[_FitProblem, Units]:
+    """The problem, and the units of its runs."""
+    prior = law.parameters
+    usual = np.array([fixed.get(name, prior[name].usual) for name in prior])
+    width = np.array([0.0 if name in fixed else prior[name].width for name in prior])
     units = Units(
         max(log.peak for log in logs),
         float(max(log.total_steps for log in logs)),
@@ -196,13 +189,13 @@ def _prepared(
         total = log.run.distance(steps) / units.distance
         points.append((steps, total, log_losses - np.log(units.loss), weights, last))
         merged = merged_changes(log.run, steps, count_warmup=count_warmup, parts=_FIT_PARTS)
-        step, drop, rate, before = map(np.asarray, merged)
-        changes.append((step, drop / units.peak, rate / units.peak, before / units.distance))
+        scales = (1.0, units.peak, units.peak, units.distance)
+        changes.append([field / scale for field, scale in zip(merged, scales, strict=True)])
     # A point that fills up a row has no weight. It lies after every change and at the end of the
     # distance, where all terms of a law are finite; a change that fills up has a drop of 0.
     step, total, log_losses, weights, last = _padded(points, (1e12, 1.0, 0.0, 0.0, 0.0))
-    filled = Changes(*_padded(changes, (0.0, 0.0, 1.0, 0.0)))
-    return _FitData(Points(step, total), filled, log_losses, weights, last > 0), units
+    runs = Points(step, total), Changes(*_padded(changes, (0.0, 0.0, 1.0, 0.0)))
+    return _FitProblem(law, usual, width, *runs, log_losses, weights, last > 0), units
 
 
 def _fitted_points(logs: Sequence[Log], log: Log) -> tuple[np.ndarray, np.ndarray]:
@@ -222,20 +215,17 @@ def _padded(rows: Sequence[Sequence[np.ndarray]], fills: Sequence[float]) -> lis
     """One array for each column, its rows filled up."""
     # To a multiple of 64, so that logs of nearly the same length share a compiled program.
     size = -(-max(len(row[0]) for row in rows) // 64) * 64
-    arrays = []
-    for column, fill in zip(zip(*rows, strict=True), fills, strict=True):
-        padded = np.full((len(rows), size), fill)
-        for place, values in enumerate(column):
-            padded[place, : len(values)] = values
-        arrays.append(padded)
-    return arrays
+    return [
+        np.stack([np.pad(x, (0, size - len(x)), constant_values=fill) for x in column])
+        for column, fill in zip(zip(*rows, strict=True), fills, strict=True)
+    ]
 
 
 def _restarts(problem: _FitProblem, rng: np.random.Generator) -> np.ndarray:
     """The best end of fits from several starts, and those that fit about as well as it."""
     count = len(problem.usual)
     starts = np.vstack([np.zeros(count), rng.normal(size=(_STARTS - 1, count))])
-    weights = np.repeat(_STRENGTH * problem.data.weights[None], _STARTS, axis=0)
+    weights = np.repeat(_STRENGTH * problem.weights[None], _STARTS, axis=0)
     solved = _solved(problem, starts, np.zeros_like(starts), weights, _START_ROUNDS)
     ends, costs = map(np.asarray, solved)
     order = np.argsort(np.where(np.isfinite(costs), costs, np.inf))
@@ -250,12 +240,12 @@ def _resampled(
     """The fits of an ensemble, and for each run the fit to all but its last tenth.
 
     The ensemble weights the runs at random (as the Bayesian bootstrap does), and draws the
-    centers of the beliefs at random. One program fits all of them.
+    centers of the beliefs at random.
     """
-    weights, count = _STRENGTH * problem.data.weights, len(problem.usual)
+    weights, count = _STRENGTH * problem.weights, len(problem.usual)
     runs = len(weights)
     shares = rng.dirichlet(np.ones(runs), members) * runs
-    shown = np.where(np.eye(runs)[:, :, None] * problem.data.last > 0, 0.0, 1.0)
+    shown = np.where(np.eye(runs)[:, :, None] * problem.last > 0, 0.0, 1.0)
     starts = restarts[np.arange(members) % len(restarts)]
     solved = _solved(
         problem,
@@ -274,7 +264,7 @@ def _discrepancy(problem: _FitProblem, best: np.ndarray, hidden: np.ndarray) -> 
     The root mean square of logarithmic errors: of those at the ends of runs whose last tenth was
     hidden, and of those along all runs, added as squares.
     """
-    weights = problem.data.weights
+    weights = problem.weights
     last = weights.shape[1] - 1 - np.argmax(weights[:, ::-1] > 0, axis=1)
     at_ends = np.array([_errors(problem, z)[run, last[run]] for run, z in enumerate(hidden)])
     along = np.asarray(_errors(problem, best))
@@ -287,9 +277,9 @@ def _errors(problem: _FitProblem, z: Array) -> Array:
     """Logarithms of losses, the law's minus those measured, of shape (runs, points)."""
     parameters = problem.parameters(z)
     curves = jax.vmap(lambda points, changes: law_losses(problem.law, parameters, points, changes))
-    losses = curves(problem.data.points, problem.data.changes)
+    losses = curves(problem.points, problem.changes)
     # A bad start may ask for a loss below 0, which has no logarithm.
-    return jnp.log(jnp.maximum(losses, 1e-3)) - problem.data.log_losses
+    return jnp.log(jnp.maximum(losses, 1e-3)) - problem.log_losses
 
 
 def _residuals(problem: _FitProblem, z: Array, center: Array, weights: Array) -> Array:

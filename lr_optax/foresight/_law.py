@@ -110,7 +110,6 @@ class AsLawName:
     """An annotation: the name of a law."""
 
     def accept(self, value: object) -> object:
-        """The name, if there is such a law."""
         if value not in laws.LAW_NAMES:
             raise ValueError(f"must be {' or '.join(map(repr, laws.LAW_NAMES))}, got {show(value)}")
         return value

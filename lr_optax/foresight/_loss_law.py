@@ -38,10 +38,7 @@ RunLength = Annotated[
 
 
 class _AsCandidates:
-    """An annotation: schedules in a list or by name."""
-
     def accept(self, value: object) -> dict[str, Schedule]:
-        """The schedules by name."""
         if not isinstance(value, Mapping | Sequence) or isinstance(value, str):
             raise TypeError(f"must be schedules in a list or by name, got {show(value)}")
         if not value:
@@ -151,9 +148,8 @@ class LossLaw(Result):
     def predict(self, schedule: Inner, total_steps: RunLength) -> Prediction:
         """The curve of a run that does not have to exist, with the spread of its losses.
 
-        The spread has two parts: how the members of the ensemble differ, and what the law itself
-        gets wrong. The second is ``discrepancy``, times a quantile of the t-distribution with as
-        many degrees of freedom as there were runs.
+        The spread has two parts: how the members of the ensemble differ, and ``discrepancy``, times
+        a quantile of the t-distribution with as many degrees of freedom as there were runs.
 
         Args:
             schedule: any function of the step.
@@ -178,13 +174,12 @@ class LossLaw(Result):
         differ by a share q of the peak on average, it counts √(2q) times, at most √2.
 
         Args:
-            candidates: schedules, by name or without.
+            candidates: schedules, by name or in a list.
             total_steps: the length of the runs in steps, >= 2.
 
         Raises:
-            TypeError: the candidates are not schedules, or are not in a list or by name.
-            ValueError: there are no candidates, ``total_steps`` is below 2, or a schedule returns
-                invalid rates.
+            TypeError: the candidates are not such.
+            ValueError: there are no candidates, or as :meth:`predict`.
         """
         return rank_candidates(self, cast("dict[str, Schedule]", candidates), total_steps)
 
@@ -201,10 +196,8 @@ class LossLaw(Result):
         """The parameters, and the middle 90% of the ensemble's."""
         if not len(self.members):
             return Table(("parameter", "value"), tuple(self.parameters.items()))
-        low, high = np.quantile(self.members, (0.05, 0.95), axis=0)
-        rows = zip(
-            self.parameters, self.parameters.values(), low.tolist(), high.tolist(), strict=True
-        )
+        low, high = np.quantile(self.members, (0.05, 0.95), axis=0).tolist()
+        rows = zip(self.parameters, self.parameters.values(), low, high, strict=True)
         return Table(("parameter", "value", "90% from", "to"), tuple(rows))
 
     def notes(self) -> tuple[str, ...]:

@@ -18,10 +18,7 @@ Tree = TypeVar("Tree")
 
 
 class _AsWeights:
-    """An annotation: a vector of finite numbers."""
-
     def accept(self, value: ArrayLike) -> np.ndarray:
-        """The weights, as an array of float64."""
         weights = np.asarray(value, np.float64)
         if weights.ndim != 1 or not np.isfinite(weights).all():
             raise ValueError(f"must be a vector of finite numbers, got {show(value)}")
@@ -42,8 +39,8 @@ def merge_weights(cooldown: Inner, *, checkpoints: Size, every: Size = 1) -> np.
 
         c_0 = 1 − w_1        c_j = w_j − w_{j+1}        c_k = w_k
 
-    For updates that do not depend on the weights the two are the same; for real training the
-    average is what the cooldown would have reached to first order.
+    For updates that do not depend on the weights the two are the same, for real training to first
+    order.
 
     Args:
         cooldown: s, the cooldown as a function of its own steps 0 to k·n − 1; s(0), > 0, is the
@@ -52,7 +49,7 @@ def merge_weights(cooldown: Inner, *, checkpoints: Size, every: Size = 1) -> np.
         every: n >= 1, steps between two checkpoints; at 1 nothing is averaged within an interval.
 
     Returns:
-        c, a vector of k + 1 weights that add up to 1, float64: of θ_0 first.
+        c, k + 1 weights that add up to 1, float64: of θ_0 first.
 
     Raises:
         TypeError: ``cooldown`` is not a function of the step.
@@ -92,14 +89,13 @@ def merged_schedule(weights: Weights, *, peak_value: Positive = 1.0, every: Size
     It is a :func:`~lr_optax.piecewise_constant`: η·Σ_{j≥i} c_j in interval i.
 
     Args:
-        weights: c_0, ..., c_k, for checkpoints in the order they were made, at least two. They add
-            up to 1 and give no update a negative weight.
+        weights: c_0, ..., c_k, at least two, in the order of the checkpoints. They add up to 1 and
+            give no update a negative weight.
         peak_value: η, the rate of the constant phase, > 0.
         every: steps between two checkpoints, >= 1.
 
     Raises:
-        ValueError: a weight is not finite, there are fewer than two, they do not add up to 1,
-            those that follow a checkpoint add up to less than 0, or a number is out of its range.
+        ValueError: the weights are not such, or a number is out of its range.
 
     Example:
         >>> merged_schedule([0.25, 0.25, 0.5], peak_value=0.1, every=100)
@@ -129,19 +125,17 @@ def merged_schedule(weights: Weights, *, peak_value: Positive = 1.0, every: Size
 def average_checkpoints(checkpoints: Iterable[Tree], weights: Weights) -> Tree:
     """The weighted average of a stream of pytrees, with memory for one average.
 
-    Args:
-        checkpoints: pytrees of one structure and one set of shapes, such as a generator that loads
-            one after the other. Read once, in order; those with weight 0 are read and skipped.
-        weights: one for each, finite.
+    Floating-point and complex numbers are averaged, in float32 or wider, and returned in the types
+    of the last checkpoint. Everything else, such as step counters and random keys, is that of the
+    last checkpoint.
 
-    Returns:
-        A pytree like the last one, each array in its own type. Floating-point and complex numbers
-        are averaged, in float32 or wider; everything else, such as step counters and random keys,
-        is that of the last checkpoint.
+    Args:
+        checkpoints: pytrees of one structure, with leaves of one shape each, such as a generator
+            that loads one after the other. Read once, in order.
+        weights: one for each, finite, not all 0.
 
     Raises:
-        ValueError: there are more or fewer checkpoints than weights, all weights are 0, or a
-            checkpoint has another structure or another shape than the first.
+        ValueError: checkpoints and weights are not such.
 
     Example:
         >>> stream = ({"w": np.full(2, value)} for value in (0.0, 1.0, 4.0))
@@ -164,7 +158,7 @@ def average_checkpoints(checkpoints: Iterable[Tree], weights: Weights) -> Tree:
             )
         if weight := float(weights[count - 1]):
             part = jax.tree.map(partial(_weighted, weight), last)
-            total = part if total is None else jax.tree.map(_sum, total, part)
+            total = part if total is None else jax.tree.map(_added, total, part)
     if count != len(weights):
         raise ValueError(
             f"average_checkpoints: `checkpoints` must be as many as `weights`, got "
@@ -195,7 +189,7 @@ def _weighted(weight: float, leaf: ArrayLike) -> object:
     return np.asarray(array.astype(np.promote_types(array.dtype, np.float32)) * weight)
 
 
-def _sum(total: np.ndarray, part: np.ndarray) -> np.ndarray:
+def _added(total: np.ndarray, part: np.ndarray) -> np.ndarray:
     return np.add(total, part, out=total) if _is_averaged(part) else part
 
 

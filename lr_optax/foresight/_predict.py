@@ -66,9 +66,9 @@ class Prediction(Result):
     def table(self) -> Table:
         """The loss at tenths of the run."""
         tenths = np.searchsorted(self.steps, np.linspace(0.1, 1, 10) * self.steps[-1])
-        columns = (self.losses, self.losses - self.spread, self.losses + self.spread)
-        steps = self.steps[tenths].astype(int).tolist()
-        rows = zip(steps, *(column[tenths].tolist() for column in columns), strict=True)
+        low, high = self.losses - self.spread, self.losses + self.spread
+        columns = (self.steps.astype(int), self.losses, low, high)
+        rows = zip(*(column[tenths].tolist() for column in columns), strict=True)
         return Table(("step", "loss", "90% from", "to"), tuple(rows))
 
     def notes(self) -> tuple[str, ...]:
@@ -85,17 +85,16 @@ def curves_of(
 ) -> tuple[Panel, Panel]:
     """Predicted curves by name with their spreads, the losses of logs, and the rates below."""
     curves = [Curve(log.steps, log.losses, log.name, GRAY, "dots") for log in logs]
-    rates, bottoms, tops = [], [], []
+    rates, limits = [], []
     for i, (name, prediction) in enumerate(predictions.items()):
         low, high = prediction.losses - prediction.spread, prediction.losses + prediction.spread
         color = palette_color(i)
         curves.append(Curve(prediction.steps, prediction.losses, name, color, band=(low, high)))
         rates.append(rate_curve(prediction.schedule, prediction.total_steps, name, color))
-        bottom, top = _limits(low, high, prediction.steps)
-        bottoms.append(bottom)
-        tops.append(top)
+        limits.append(_limits(low, high, prediction.steps))
+    bottom, top = min(low for low, _ in limits), max(high for _, high in limits)
     return (
-        Panel("step", "predicted loss", tuple(curves), limits=(min(bottoms), max(tops))),
+        Panel("step", "predicted loss", tuple(curves), limits=(bottom, top)),
         Panel("step", "learning rate", tuple(rates), limits=(0, None), height=1),
     )
 
@@ -144,15 +143,18 @@ class Ranking(Result):
     def table(self) -> Table:
         """Best first, with the gap to the best and whether it exceeds its spread."""
         first = self.order[0]
-        rows = []
-        for i in self.order:
-            gap = float(self.losses[i] - self.losses[first])
-            spread = float(self.difference_spreads[i, first])
-            significant = "" if i == first else "yes" if gap > spread else "no"
-            loss, own_spread = float(self.losses[i]), float(self.spreads[i])
-            rows.append((self.names[i], loss, own_spread, gap, spread, significant))
-        columns = ("candidate", "loss", "±", "gap to best", "± gap", "significant")
-        return Table(columns, tuple(rows))
+        gaps, spreads = self.losses - self.losses[first], self.difference_spreads[:, first]
+        columns = (self.losses, self.spreads, gaps, spreads)
+        rows = [
+            (
+                self.names[i],
+                *(float(column[i]) for column in columns),
+                "" if i == first else "yes" if gaps[i] > spreads[i] else "no",
+            )
+            for i in self.order
+        ]
+        header = ("candidate", "loss", "±", "gap to best", "± gap", "significant")
+        return Table(header, tuple(rows))
 
     def notes(self) -> tuple[str, ...]:
         """The warnings."""

@@ -64,9 +64,8 @@ def read_log(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is a pipe or a device, or not what its extension says, with the row
-            and the column; a column is missing or ambiguous; or there are neither rates nor a
-            schedule.
+        ValueError: the file is not what its ending says, with the row and the column, or a pipe or
+            a device; a column is missing or ambiguous; or there are neither rates nor a schedule.
         ModuleNotFoundError: event files, and tensorboard is not installed.
 
     Example:
@@ -99,19 +98,15 @@ def read_log(
 def read_norms(
     path: str | os.PathLike[str], *, step: str | None = None, norm: str | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Gradient norms from a file that :func:`read_log` can read, for ``refine``.
+    r"""Steps and gradient norms from a file that :func:`read_log` can read, for ``refine``.
+
+    Steps ascend. Rows without a finite norm are left out; if a step was logged twice, its highest
+    norm counts. Errors are those of :func:`read_log`.
 
     Args:
         path: the file, or a folder of event files.
         step: the column with the steps, as in :func:`read_log`.
         norm: the column with the norms; None for "grad_norm", "global_norm" and the like.
-
-    Returns:
-        Steps, ascending, and the norm at each. Rows without a finite norm are left out; if a step
-        was logged twice, its highest norm counts.
-
-    Raises:
-        FileNotFoundError, ValueError, ModuleNotFoundError: as :func:`read_log`.
 
     Example:
         >>> import tempfile, pathlib
@@ -181,17 +176,14 @@ class _Rows:
 
     def left_out(self, column: str) -> tuple[str, ...]:
         """A remark about the cells that hold a number that is not finite."""
-        count = sum(
-            not math.isfinite(self._value(number, cells, column))
-            for number, cells in self.rows
-            if not _is_empty(cells.get(column))
-        )
+        values = (self._value(number, cells, column, empty=0.0) for number, cells in self.rows)
+        count = sum(not math.isfinite(value) for value in values)
         return (f"{count} points whose loss is not finite are left out",) if count else ()
 
-    def _value(self, number: int, cells: Cells, column: str) -> float:
+    def _value(self, number: int, cells: Cells, column: str, empty: float = math.nan) -> float:
         cell = cells.get(column)
-        if _is_empty(cell):
-            return math.nan
+        if cell is None or (isinstance(cell, str) and not cell.strip()):
+            return empty
         try:
             if isinstance(cell, bool):
                 raise TypeError
@@ -202,10 +194,6 @@ class _Rows:
     def _fail(self, number: int, column: str, cell: object, rule: str) -> NoReturn:
         where = f"{self.path}, {self.unit} {number}, column {column!r}"
         raise ValueError(f"{where}: {show(cell)} {rule}")
-
-
-def _is_empty(cell: object) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
 def _spelling(column: str) -> str:
@@ -244,28 +232,23 @@ def _read_csv(path: Path) -> _Rows:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            columns = _header(path, next(reader, []))
+            columns = [name.strip() for name in next(reader, [])]
             lines = [(reader.line_num, cells) for cells in reader if any(cells)]
     except (csv.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a CSV file: {error}") from None
     finally:
         csv.field_size_limit(limit)
+    if not columns:
+        raise ValueError(f"{path}, row 1: there is no line with the names of columns")
+    for name in columns:
+        if columns.count(name) > 1:
+            raise ValueError(f"{path}, row 1, column {name!r}: duplicate column name")
     for number, cells in lines:
         if len(cells) != len(columns):
             counts = f"{len(cells)} cells for {len(columns)} columns"
             raise ValueError(f"{path}, row {number}: {counts}")
     rows = [(number, dict(zip(columns, cells, strict=True))) for number, cells in lines]
     return _Rows(path, "row", columns, rows)
-
-
-def _header(path: Path, cells: list[str]) -> list[str]:
-    columns = [name.strip() for name in cells]
-    if not columns:
-        raise ValueError(f"{path}, row 1: there is no line with the names of columns")
-    for name in columns:
-        if columns.count(name) > 1:
-            raise ValueError(f"{path}, row 1, column {name!r}: duplicate column name")
-    return columns
 
 
 def _read_json_lines(path: Path) -> Numbered:
@@ -284,10 +267,9 @@ def _read_json_lines(path: Path) -> Numbered:
 def _json_object(where: str, line: str) -> Cells:
     try:
         cells = json.loads(line)
-    except RecursionError:
-        raise ValueError(f"{where}: nested too deeply") from None
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise ValueError(f"{where}: {reason}") from None
     if not isinstance(cells, dict):
         raise ValueError(f"{where}: not an object with names, {line[:40]!r}")
     return cells
@@ -302,8 +284,7 @@ def _read_events(path: Path) -> Numbered:
         raise
     # 0 means all of them; by default TensorBoard keeps a sample.
     sizes = {event_accumulator.SCALARS: 0, event_accumulator.TENSORS: 0}
-    events = event_accumulator.EventAccumulator(str(path), sizes)
-    events.Reload()
+    events = event_accumulator.EventAccumulator(str(path), sizes).Reload()
     tags = events.Tags()
     scalars = [(e.step, tag, e.value) for tag in tags["scalars"] for e in events.Scalars(tag)]
     for tag in tags["tensors"]:

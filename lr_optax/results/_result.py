@@ -45,8 +45,11 @@ class Table(NamedTuple):
         columns, rows, *_ = self.printed or self
         cells = [columns, *(tuple(map(_cell, row)) for row in rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        right = [all(map(_is_number, column)) for column in zip(*rows, strict=True)]
-        flush = [str.rjust if number else str.ljust for number in right or [False] * len(columns)]
+        numbers = (type(None), int, float, np.number)
+        flush = [
+            str.rjust if rows and all(isinstance(row[i], numbers) for row in rows) else str.ljust
+            for i in range(len(columns))
+        ]
         return "\n".join(
             "  ".join(put(x, n) for put, x, n in zip(flush, line, widths, strict=True)).rstrip()
             for line in cells
@@ -123,9 +126,6 @@ class Result:
         Args:
             path: the picture file to write; its ending names the format. None for no file.
 
-        Returns:
-            The figure.
-
         Raises:
             ModuleNotFoundError: matplotlib is not installed.
             ValueError: matplotlib writes no files of that ending.
@@ -141,25 +141,17 @@ class Result:
 
         Args:
             path: a file ending in ``.json`` (read back by :meth:`load`, nothing lost) or ``.csv``
-                (every number with all of its digits).
+                (every number with all of its digits), in small letters or capitals.
 
         Raises:
             ValueError: another ending.
             TypeError: a field has no form as plain data.
-            OSError: the file cannot be written; then nothing is.
+            OSError: the file cannot be written, or is read-only; then nothing is.
         """
         write_whole(path, self.written(Path(path).suffix))
 
     def written(self, ending: str) -> str:
-        """What :meth:`save` writes into a file of an ending.
-
-        Args:
-            ending: ".json" or ".csv".
-
-        Raises:
-            ValueError: another ending.
-            TypeError: a field has no form as plain data.
-        """
+        """What :meth:`save` writes into a file with the ending ".json" or ".csv"."""
         match ending.lower():
             case ".json":
                 return json.dumps(to_plain_data(self), indent=1, allow_nan=False) + "\n"
@@ -171,11 +163,8 @@ class Result:
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """The result that :meth:`save` wrote to a ``.json`` file.
 
-        Args:
-            path: that file.
-
         Raises:
-            ValueError: the file holds something else, or another kind of result.
+            ValueError: the file holds something else, with the field, or another kind of result.
         """
         try:
             result = from_plain_data(json.loads(Path(path).read_text("utf-8")), Result._kinds)
@@ -204,7 +193,3 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
-
-
-def _is_number(value: object) -> bool:
-    return value is None or isinstance(value, int | float | np.number)
