@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,9 @@ from jax.typing import ArrayLike
 
 from lr_optax._core.hyperparameters import Positive, Size, is_known, validated
 from lr_optax.results._result import Result, Table
+from lr_optax.results._saved import Axes
 from lr_optax.results.panels import Curve, Panel, palette_color
+from lr_optax.schedules.combine import Inner
 
 
 def bound_terms(
@@ -53,7 +56,7 @@ def bound_terms(
     """
     rates = jnp.asarray(rates, jnp.result_type(float))
     squares = (rates * jnp.asarray(grad_norms, rates.dtype)) ** 2
-    to_come, weight = _suffix_sums(rates), _suffix_sums(squares)
+    to_come, weight = (jnp.cumsum(values[::-1])[::-1] for values in (rates, squares))
     after = jnp.append(to_come[1:], jnp.zeros_like(to_come[:1]))
     counts = after > 0
     shares = jnp.where(counts, rates * weight, 0) / jnp.where(counts, after * to_come, 1)
@@ -63,11 +66,7 @@ def bound_terms(
     return start, weight[0] / total + shares.sum() / 2
 
 
-def _suffix_sums(values: Array) -> Array:
-    return jnp.cumsum(values[::-1])[::-1]
-
-
-Scalar = Array | np.ndarray
+Scalar = Annotated[Array | np.ndarray, Axes()]
 """A number: NumPy's in double precision, or a traced one."""
 
 
@@ -91,17 +90,13 @@ class LastIterateBound(Result):
     best_value: Scalar
     best_factor: Scalar
     best_peak: Scalar
-    rates: Array | np.ndarray
+    rates: Annotated[Array | np.ndarray, Axes("steps")]
 
     def table(self) -> Table:
         """As it is, and at its best peak."""
-        return Table(
-            ("", "peak", "bound"),
-            (
-                ("as given", float(self.rates.max()), float(self.value)),
-                ("at its best peak", float(self.best_peak), float(self.best_value)),
-            ),
-        )
+        given = ("as given", float(self.rates.max()), float(self.value))
+        best = ("at its best peak", float(self.best_peak), float(self.best_value))
+        return Table(("", "peak", "bound"), (given, best))
 
     def panels(self) -> Sequence[Panel]:
         """The bound over the peak, and where its minimum is."""
@@ -119,7 +114,7 @@ class LastIterateBound(Result):
 
 @validated
 def last_iterate_bound(
-    schedule: Callable[..., ArrayLike],
+    schedule: Inner,
     total_steps: Size,
     *,
     distance: Positive = 1.0,
@@ -130,20 +125,20 @@ def last_iterate_bound(
     For convex problems with gradients of norm at most G, subgradient descent from a distance D of
     the optimum ends with f(x_T) − f* <= Ω; :func:`bound_terms` has the formula. A schedule g times
     as high has Ω(g) = start/g + g·noise, so that its best peak is known in closed form. The curves
-    of large language models follow it closely in shape: which cooldown is better, and how the best
-    peak moves with the cooldown and the horizon, can be read off before any run.
+    of large language models follow it closely in shape.
 
     Args:
-        schedule: any function of the step.
+        schedule: any function of the step, >= 0 and not 0 throughout.
         total_steps: T >= 1; the rates are those of steps 0 to T − 1.
         distance: D > 0. The best peak grows with it.
         grad_norms: G, one number or one for every step, such as a log interpolated to all steps.
 
     Returns:
-        A :class:`LastIterateBound`. Its numbers are computed in double precision, unless something
-        is traced: then they can be differentiated, in the default precision.
+        Numbers in double precision, unless something is traced: then they can be differentiated,
+        in the default precision.
 
     Raises:
+        TypeError: ``schedule`` is not a function of the step.
         ValueError: ``total_steps`` is below 1, a rate is negative or not finite, all are 0,
             ``distance`` or a norm is not > 0, or there are neither one nor ``total_steps`` norms.
 
@@ -170,10 +165,11 @@ def last_iterate_bound(
             f"last_iterate_bound: `grad_norms` must be one number or one for each of "
             f"{total_steps} steps, got {jnp.size(grad_norms)}"
         )
-    concrete = is_known(schedule(0), distance, grad_norms)
+    rates_at = cast("Callable[[ArrayLike], Array]", schedule)
+    concrete = is_known(rates_at(0), distance, grad_norms)
     # Not inside a trace: double precision there has no transpose.
     with jax.enable_x64(new_val=True) if concrete else contextlib.nullcontext():
-        rates = jnp.asarray(schedule(jnp.arange(total_steps)))
+        rates = rates_at(jnp.arange(total_steps))
         if concrete:
             _check_rates_and_norms(rates, grad_norms)
         start, noise = bound_terms(rates, distance=distance, grad_norms=grad_norms)
@@ -185,13 +181,12 @@ def last_iterate_bound(
 
 
 def _check_rates_and_norms(rates: Array, grad_norms: ArrayLike) -> None:
-    rules = {
-        "`schedule`'s rates must be finite and >= 0": (rates, rates >= 0),
-        "`grad_norms` must be finite and > 0": (grad_norms, jnp.asarray(grad_norms) > 0),
-    }
-    for rule, (values, holds) in rules.items():
-        values = np.atleast_1d(values)
-        if wrong := np.flatnonzero(~(np.isfinite(values) & np.atleast_1d(holds))).tolist():
-            raise ValueError(f"last_iterate_bound: {rule}, got {values[wrong[0]]:.6g}")
+    norms = np.atleast_1d(grad_norms)
+    for rule, values, holds in (
+        ("`schedule`'s rates must be finite and >= 0", np.asarray(rates), rates >= 0),
+        ("`grad_norms` must be finite and > 0", norms, norms > 0),
+    ):
+        if (wrong := values[~(np.isfinite(values) & holds)]).size:
+            raise ValueError(f"last_iterate_bound: {rule}, got {wrong[0]:.6g}")
     if not rates.any():
         raise ValueError("last_iterate_bound: `schedule` never moves: its rates are all 0")

@@ -12,9 +12,10 @@ from jax import Array
 
 from lr_optax._core.hyperparameters import Number, show
 from lr_optax.foresight import laws
+from lr_optax.foresight._log import RunRates
 
 LawParameters = Mapping[str, Array]
-"""LawParameters of a law, by name."""
+"""The parameters of a law, by name."""
 
 # A rate below this share of the peak counts as this share: the multi-power law has η^-γ in it,
 # which is infinite at 0.
@@ -96,7 +97,7 @@ class Law:
         return dict(zip(self.parameters, values, strict=True))  # type: ignore[arg-type]
 
     def in_units(self, values: LawParameters, units: Units) -> dict[str, Number]:
-        """LawParameters that hold where peak, length and loss are 1, in the units of the runs."""
+        """Parameters that hold where peak, length and loss are 1, in the units of the runs."""
         scales = {
             name: 1.0 if parameter.unit is None else parameter.unit(values, units)
             for name, parameter in self.parameters.items()
@@ -109,7 +110,6 @@ class AsLawName:
     """An annotation: the name of a law."""
 
     def accept(self, value: object) -> object:
-        """The name, if there is such a law."""
         if value not in laws.LAW_NAMES:
             raise ValueError(f"must be {' or '.join(map(repr, laws.LAW_NAMES))}, got {show(value)}")
         return value
@@ -144,13 +144,14 @@ def last_loss(
 
     Each rate stands for ``stride`` steps.
     """
-    step, drop, rate, before = every_change(jnp, rates, count_warmup=count_warmup)
-    changes = Changes(step * stride, drop, rate, before * stride)
+    changes = every_change(jnp, rates, stride, count_warmup=count_warmup)
     last = Points(changes.step[-1:] + (stride - 1), jnp.sum(rates)[None] * stride)
     return law_losses(law, parameters, last, changes)[0]
 
 
-def every_change(xp: ModuleType, rates: Array | np.ndarray, *, count_warmup: bool) -> Changes:
+def every_change(
+    xp: ModuleType, rates: Array | np.ndarray, stride: int = 1, *, count_warmup: bool
+) -> Changes:
     """What happens to the rate at every step, in arrays of NumPy or of JAX.
 
     The rise of a warm-up counts as drops below zero only if ``count_warmup``; otherwise changes
@@ -160,32 +161,28 @@ def every_change(xp: ModuleType, rates: Array | np.ndarray, *, count_warmup: boo
     if not count_warmup:
         fallen = xp.cumsum((drop > 0).astype(drop.dtype)) > 0
         drop = xp.where(fallen, drop, 0.0)
+    steps = xp.arange(len(rates)).astype(rates.dtype) * stride
     lowest = _LOWEST_RATE * xp.max(rates)
-    before = xp.cumsum(rates) - rates
-    steps = xp.arange(len(rates)).astype(rates.dtype)
-    return Changes(steps, drop, xp.maximum(rates, lowest), before)
+    return Changes(steps, drop, xp.maximum(rates, lowest), (xp.cumsum(rates) - rates) * stride)
 
 
-def merged_changes(
-    rates: np.ndarray, ends: np.ndarray, *, count_warmup: bool, parts: int
-) -> Changes:
+def merged_changes(run: RunRates, ends: np.ndarray, *, count_warmup: bool, parts: int) -> Changes:
     """The same, with neighboring small changes of one sign taken together, for speed.
 
     Those between two of ``ends`` (the steps at which the loss is wanted) are merged until they
     add up to the peak over ``parts``, each group at its middle.
     """
-    changes = every_change(np, rates, count_warmup=count_warmup)
-    sizes = np.abs(changes.drop)
-    kept = np.flatnonzero(sizes)
+    changes = every_change(np, run.values, run.stride, count_warmup=count_warmup)
+    kept = np.flatnonzero(changes.drop)
     if len(kept) == 0:
-        return Changes(np.zeros(1), np.zeros(1), np.full(1, np.max(rates)), np.zeros(1))
-    weights = sizes[kept]
-    parts_passed = np.floor(np.cumsum(sizes) * parts / np.max(rates))
-    interval = np.searchsorted(ends, changes.step)
-    key = np.stack([parts_passed[kept], interval[kept], np.sign(changes.drop[kept])])
+        return Changes(np.zeros(1), np.zeros(1), np.full(1, run.peak), np.zeros(1))
+    step, drop, rate, before = (field[kept] for field in changes)
+    weights = np.abs(drop)
+    parts_passed = np.floor(np.cumsum(weights) * parts / run.peak)
+    key = np.stack([parts_passed, np.searchsorted(ends, step), np.sign(drop)])
     first = np.flatnonzero(np.any(np.diff(key, axis=1, prepend=np.nan) != 0, axis=0))
     step, rate, before = (
-        np.add.reduceat(field[kept] * weights, first) / np.add.reduceat(weights, first)
-        for field in (changes.step, changes.rate, changes.before)
+        np.add.reduceat(field * weights, first) / np.add.reduceat(weights, first)
+        for field in (step, rate, before)
     )
-    return Changes(step, np.add.reduceat(changes.drop[kept], first), rate, before)
+    return Changes(step, np.add.reduceat(drop, first), rate, before)

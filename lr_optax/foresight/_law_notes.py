@@ -29,22 +29,23 @@ def same_peak(low: float, high: float) -> bool:
     return high <= (1 + _SAME_PEAK) * low
 
 
-def prediction_warnings(law: LossLaw, rates_by_name: Mapping[str, np.ndarray]) -> tuple[str, ...]:
-    """Why not to trust what a law predicts for runs with these rates."""
+def prediction_warnings(
+    law: LossLaw, peaks: Mapping[str, float], total_steps: int
+) -> tuple[str, ...]:
+    """Why not to trust what a law predicts for runs with these peaks, by name."""
     if not law.logs:
         return ("the law was not fitted to runs here: there is no spread",)
     warnings, low, high = [*_identification(law)], min(law.peaks), max(law.peaks)
     fitted = f"{low:.4g}" if same_peak(low, high) else f"{low:.4g} to {high:.4g}"
-    for name, rates in rates_by_name.items():
-        peak = rates.max()
+    for name, peak in peaks.items():
         if not ((1 - _SAME_PEAK) * low <= peak and same_peak(high, peak)):
             warnings.append(
                 f"{name} has the peak {peak:.4g}, the law was fitted at {fitted}: its parameters "
                 "hold for one peak only, so log runs with this one"
             )
-        if len(rates) > 2 * law.horizon:
+        if total_steps > 2 * law.horizon:
             warnings.append(
-                f"{name} has {len(rates)} steps, more than twice the longest run of the fit "
+                f"{name} has {total_steps} steps, more than twice the longest run of the fit "
                 f"({law.horizon}): that is extrapolation, log a longer run"
             )
     return tuple(warnings)
@@ -66,7 +67,7 @@ def fit_warnings(law: LossLaw) -> tuple[str, ...]:
 
 
 def _identification(law: LossLaw) -> tuple[str, ...]:
-    if any(_falls_from_a_level(log.every_rate) for log in law.logs):
+    if any(_falls_from_a_level(log.run.values) for log in law.logs):
         return ()
     steps, peak = max(law.horizon // 2, 10), rounded(max(law.peaks))
     tenth = max(steps // 10, 1)

@@ -1,24 +1,36 @@
 """Decay without decaying: averages of checkpoints that equal a cooldown, and back."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from functools import partial
+from typing import Annotated, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from lr_optax._core.hyperparameters import Positive, Size, validated
+from lr_optax._core.hyperparameters import Positive, Size, show, validated
 from lr_optax._core.schedule import Schedule
+from lr_optax.schedules.combine import Inner
 from lr_optax.schedules.tables import piecewise_constant
 
 Tree = TypeVar("Tree")
 
 
+class _AsWeights:
+    def accept(self, value: ArrayLike) -> np.ndarray:
+        weights = np.asarray(value, np.float64)
+        if weights.ndim != 1 or not np.isfinite(weights).all():
+            raise ValueError(f"must be a vector of finite numbers, got {show(value)}")
+        return weights
+
+
+Weights = Annotated[np.ndarray | Sequence[float], _AsWeights()]
+"""What checkpoints count in an average, in the order in which they were made."""
+
+
 @validated
-def merge_weights(
-    cooldown: Callable[..., ArrayLike], *, checkpoints: Size, every: Size = 1
-) -> np.ndarray:
+def merge_weights(cooldown: Inner, *, checkpoints: Size, every: Size = 1) -> np.ndarray:
     """Weights of checkpoints whose average equals a cooldown that was never run.
 
     θ_0, ..., θ_k are checkpoints of a phase at a constant rate, n steps apart. Their average
@@ -27,8 +39,8 @@ def merge_weights(
 
         c_0 = 1 − w_1        c_j = w_j − w_{j+1}        c_k = w_k
 
-    For updates that do not depend on the weights the two are the same; for real training the
-    average is what the cooldown would have reached to first order.
+    For updates that do not depend on the weights the two are the same, for real training to first
+    order.
 
     Args:
         cooldown: s, the cooldown as a function of its own steps 0 to k·n − 1; s(0), > 0, is the
@@ -37,10 +49,11 @@ def merge_weights(
         every: n >= 1, steps between two checkpoints; at 1 nothing is averaged within an interval.
 
     Returns:
-        c, a vector of k + 1 weights that add up to 1, float64: of θ_0 first.
+        c, k + 1 weights that add up to 1, float64: of θ_0 first.
 
     Raises:
-        ValueError: a count is below 1, or ``cooldown`` begins at 0.
+        TypeError: ``cooldown`` is not a function of the step.
+        ValueError: a count is below 1, or ``cooldown`` begins at 0 or is not finite.
 
     Example:
         >>> from lr_optax import linear
@@ -58,8 +71,11 @@ def merge_weights(
         C. Tian et al., "WSM: Decay-Free Learning Rate Schedule via Checkpoint Merging for LLM
         Pre-training", 2025, arXiv:2507.17634.
     """
+    schedule = cast("Callable[[ArrayLike], ArrayLike]", cooldown)
     with jax.enable_x64(new_val=True):
-        rates = np.asarray(cooldown(jnp.arange(checkpoints * every)), np.float64)
+        rates = np.asarray(schedule(jnp.arange(checkpoints * every)), np.float64)
+    if not np.isfinite(rates).all():
+        raise ValueError(f"merge_weights: `cooldown` must stay finite, got {show(rates)}")
     if not rates[0] > 0:
         raise ValueError(f"merge_weights: `cooldown` must begin above 0, got {rates[0]}")
     shares = (rates / rates[0]).reshape(checkpoints, every).mean(axis=1)
@@ -67,23 +83,19 @@ def merge_weights(
 
 
 @validated
-def merged_schedule(
-    weights: np.ndarray | Sequence[float], *, peak_value: Positive = 1.0, every: Size = 1
-) -> Schedule:
+def merged_schedule(weights: Weights, *, peak_value: Positive = 1.0, every: Size = 1) -> Schedule:
     """The cooldown that an average of checkpoints equals; the inverse of :func:`merge_weights`.
 
+    It is a :func:`~lr_optax.piecewise_constant`: η·Σ_{j≥i} c_j in interval i.
+
     Args:
-        weights: c_0, ..., c_k, for checkpoints in the order they were made, at least two. They add
-            up to 1 and give no update a negative weight.
-        peak_value: the rate of the constant phase, > 0.
+        weights: c_0, ..., c_k, at least two, in the order of the checkpoints. They add up to 1 and
+            give no update a negative weight.
+        peak_value: η, the rate of the constant phase, > 0.
         every: steps between two checkpoints, >= 1.
 
-    Returns:
-        A :func:`~lr_optax.piecewise_constant`: η·Σ_{j≥i} c_j in interval i.
-
     Raises:
-        ValueError: there are fewer than two weights, they do not add up to 1, those that follow a
-            checkpoint add up to less than 0, or ``peak_value`` or ``every`` is out of its range.
+        ValueError: the weights are not such, or a number is out of its range.
 
     Example:
         >>> merged_schedule([0.25, 0.25, 0.5], peak_value=0.1, every=100)
@@ -93,11 +105,11 @@ def merged_schedule(
         To see which decay a way of averaging, such as the mean of the last ten checkpoints, stands
         for.
     """
-    vector = np.asarray(weights, np.float64)
+    vector = np.asarray(weights)
     # Weights that were stored or added up in float32 are off by about 1e-7.
-    if vector.ndim != 1 or len(vector) < 2 or abs(vector.sum() - 1) > 1e-6:
+    if len(vector) < 2 or abs(vector.sum() - 1) > 1e-6:
         raise ValueError(
-            f"merged_schedule: `weights` must be two or more that add up to 1, got {weights!r}"
+            f"merged_schedule: `weights` must be two or more that add up to 1, got {show(weights)}"
         )
     shares = vector[:0:-1].cumsum()[::-1]
     if shares.min() < 0:
@@ -109,20 +121,21 @@ def merged_schedule(
     return piecewise_constant(tuple((peak_value * shares).tolist()), boundaries=boundaries)
 
 
-def average_checkpoints(checkpoints: Iterable[Tree], weights: np.ndarray | Sequence[float]) -> Tree:
+@validated
+def average_checkpoints(checkpoints: Iterable[Tree], weights: Weights) -> Tree:
     """The weighted average of a stream of pytrees, with memory for one average.
 
-    Args:
-        checkpoints: pytrees of one structure, such as a generator that loads one after the other.
-            Read once, in order; those with weight 0 are read and skipped.
-        weights: one for each.
+    Floating-point and complex numbers are averaged, in float32 or wider, and returned in the types
+    of the last checkpoint. Everything else, such as step counters and random keys, is that of the
+    last checkpoint.
 
-    Returns:
-        A pytree like the last one, each array in its own type. Floating-point arrays are averaged,
-        in float32 or wider; the others, such as step counters, are those of the last checkpoint.
+    Args:
+        checkpoints: pytrees of one structure, with leaves of one shape each, such as a generator
+            that loads one after the other. Read once, in order.
+        weights: one for each, finite, not all 0.
 
     Raises:
-        ValueError: there are more or fewer checkpoints than weights, or all weights are 0.
+        ValueError: checkpoints and weights are not such.
 
     Example:
         >>> stream = ({"w": np.full(2, value)} for value in (0.0, 1.0, 4.0))
@@ -132,13 +145,20 @@ def average_checkpoints(checkpoints: Iterable[Tree], weights: np.ndarray | Seque
     When to use it:
         With :func:`merge_weights`, or with equal weights for the plain mean of the last n.
     """
-    total, last, count = None, None, 0
+    total, last, layout, count = None, None, None, 0
     for count, last in enumerate(checkpoints, 1):
         if count > len(weights):
             break
+        layout = layout or _layout(last)
+        if different := sorted(dict(layout.items() ^ _layout(last).items())):
+            raise ValueError(
+                "average_checkpoints: `checkpoints` must be alike, but number "
+                f"{count} has another structure, shape or type than the first at "
+                f"{', '.join(different[:3]) or 'its root'}"
+            )
         if weight := float(weights[count - 1]):
-            part = jax.tree.map(lambda leaf, w=weight: _weighted(leaf, w), last)
-            total = part if total is None else jax.tree.map(_sum, total, part)
+            part = jax.tree.map(partial(_weighted, weight), last)
+            total = part if total is None else jax.tree.map(_added, total, part)
     if count != len(weights):
         raise ValueError(
             f"average_checkpoints: `checkpoints` must be as many as `weights`, got "
@@ -149,17 +169,31 @@ def average_checkpoints(checkpoints: Iterable[Tree], weights: np.ndarray | Seque
     return jax.tree.map(_as_last, total, last)
 
 
-def _weighted(leaf: ArrayLike, weight: float) -> np.ndarray:
+def _layout(tree: object) -> dict[str, tuple[tuple[int, ...], bool]]:
+    """The shape of every leaf, and whether it is averaged, by its place."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {
+        jax.tree_util.keystr(path): (np.shape(leaf), _is_averaged(leaf)) for path, leaf in leaves
+    }
+
+
+def _is_averaged(leaf: object) -> bool:
+    return jnp.issubdtype(getattr(leaf, "dtype", type(leaf)), jnp.inexact)
+
+
+def _weighted(weight: float, leaf: ArrayLike) -> object:
+    if not _is_averaged(leaf):
+        return leaf
     array = np.asarray(leaf)
-    if not jnp.issubdtype(array.dtype, jnp.floating):
-        return array
-    return array.astype(np.promote_types(array.dtype, np.float32)) * weight
+    # A scalar times a number is no array, into which a sum could be written.
+    return np.asarray(array.astype(np.promote_types(array.dtype, np.float32)) * weight)
 
 
-def _sum(total: np.ndarray, part: np.ndarray) -> np.ndarray:
-    return np.add(total, part, out=total) if jnp.issubdtype(part.dtype, jnp.floating) else part
+def _added(total: np.ndarray, part: np.ndarray) -> np.ndarray:
+    return np.add(total, part, out=total) if _is_averaged(part) else part
 
 
-def _as_last(total: np.ndarray, last: ArrayLike) -> ArrayLike:
-    dtype = np.asarray(last).dtype
-    return total.astype(dtype) if jnp.issubdtype(dtype, jnp.floating) else last
+def _as_last(total: np.ndarray, last: ArrayLike) -> object:
+    if not _is_averaged(last):
+        return last
+    return total.item() if type(last) in (float, complex) else total.astype(np.asarray(last).dtype)

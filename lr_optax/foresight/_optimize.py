@@ -22,6 +22,7 @@ from lr_optax.foresight._log import rounded, run_rates
 from lr_optax.foresight._loss_law import LossLaw, RunLength
 from lr_optax.foresight._predict import SPREAD_QUANTILE
 from lr_optax.results._result import Result, Table
+from lr_optax.results._saved import Axes
 from lr_optax.results.panels import Panel, interval_panel, palette_color, rate_curve
 from lr_optax.schedules.tables import interpolate
 from lr_optax.schedules.warmups import warmup_cosine_decay, warmup_stable_decay
@@ -56,10 +57,10 @@ class OptimizedSchedule(Result):
     """
 
     schedule: Schedule
-    total_steps: int
-    recipes: tuple[Schedule, ...]
-    losses: np.ndarray
-    spreads: np.ndarray
+    total_steps: Size
+    recipes: Annotated[tuple[Schedule, ...], Axes("recipes")]
+    losses: Annotated[np.ndarray, Axes("schedules")]
+    spreads: Annotated[np.ndarray, Axes("recipes")]
     warnings: tuple[str, ...] = ()
 
     @property
@@ -74,10 +75,11 @@ class OptimizedSchedule(Result):
 
     def table(self) -> Table:
         """The loss of each, and the extra cost of each recipe."""
-        rows: list[tuple[object, ...]] = [("optimized", float(self.losses[0]), None, None)]
-        for recipe, loss, spread in zip(self.recipes, self.losses[1:], self.spreads, strict=True):
-            rows.append((repr(recipe), float(loss), float(loss - self.losses[0]), float(spread)))
-        return Table(("schedule", "loss", "costs", "±"), tuple(rows))
+        first, *losses = self.losses.tolist()
+        rows = zip(map(repr, self.recipes), losses, self.spreads.tolist(), strict=True)
+        costs = ((recipe, loss, loss - first, spread) for recipe, loss, spread in rows)
+        columns = ("schedule", "loss", "costs", "±")
+        return Table(columns, (("optimized", first, None, None), *costs))
 
     def notes(self) -> tuple[str, ...]:
         """The warnings."""
@@ -87,11 +89,10 @@ class OptimizedSchedule(Result):
         """The schedule and the recipes, and the extra cost of each."""
         schedules = {"optimized": self.schedule, **{repr(s): s for s in self.recipes}}
         colors = [*map(palette_color, range(len(schedules)))]
+        curves = zip(schedules.items(), colors, strict=True)
         rates = [
             rate_curve(schedule, self.total_steps, name, color)._replace(shown=i < 2)
-            for i, (name, schedule, color) in enumerate(
-                zip(schedules, schedules.values(), colors, strict=True)
-            )
+            for i, ((name, schedule), color) in enumerate(curves)
         ]
         costs = self.losses - self.losses[0]
         label = "extra cost compared with the optimized schedule, 90%"
@@ -107,10 +108,7 @@ class OptimizedSchedule(Result):
 
 
 class _IsObjective:
-    """An annotation: a law, or a function of the rates."""
-
     def accept(self, value: object) -> object:
-        """The objective as it is."""
         if not callable(value):
             raise TypeError(f"must be a LossLaw or a function of the rates, got {show(value)}")
         return value
@@ -129,8 +127,8 @@ def optimize_schedule(
 
     After the warm-up the rate falls, or stays, from knot to knot: v_j = peak·Σ_{i≥j} a_i / Σ a_i
     with every a_i >= 0, straight in between. L-BFGS starts from a linear decay and from a short
-    cooldown, and the better end is kept. For a law with an ensemble the mean is minimized,
-    over the best fit and 15 members.
+    cooldown, and the better end is kept. For a law with an ensemble it minimizes the mean over the
+    best fit and 15 members.
 
     Args:
         objective: a :class:`LossLaw`, or any function of the rates of all steps (a float64 vector)
@@ -140,9 +138,6 @@ def optimize_schedule(
         peak: the highest rate, > 0. A law holds for the peak of its runs.
         warmup_steps: steps of a linear rise from 0, in [0, T − 2].
         knots: intervals between knots, >= 1; there are never more than steps.
-
-    Returns:
-        An :class:`OptimizedSchedule`, with the nearest named recipe and what it costs to use that.
 
     Raises:
         TypeError: the objective is not a function.
@@ -175,19 +170,17 @@ def optimize_schedule(
         schedule = _through_knots(_best_rates(problem, boundaries), boundaries, problem.peak)
         recipes = _recipes(total_steps, problem.peak, int(warmup_steps))
         last = jax.jit(lambda rates: jnp.atleast_1d(problem.exact(rates)))
-        losses = [np.asarray(last(run_rates(s, total_steps))) for s in (schedule, *recipes)]
+        rates = [run_rates(s, total_steps, total_steps).values for s in (schedule, *recipes)]
+        losses = [np.asarray(last(each)) for each in rates]
     return _compared(schedule, total_steps, recipes, losses, problem.warnings)
 
 
 class _Search(NamedTuple):
-    """What is minimized.
+    """What is minimized, and why not to trust it.
 
     Attributes:
         exact: the losses for the rates of all steps.
-        coarse: the same for the rates of ``steps``, each of which stands for as many steps.
-        steps: at the middle of equal blocks.
-        peak: the highest rate.
-        warnings: why not to trust it.
+        coarse: the same for the rates of ``steps``, at the middle of equal blocks.
     """
 
     exact: Objective
@@ -202,14 +195,11 @@ def _to_search(objective: LossLaw | Objective, total_steps: int, peak: float) ->
         return _Search(objective, objective, np.arange(0.0, total_steps), peak, ())
     stride = max(total_steps // _RATE_BLOCKS, 1)
     exact = partial(objective, members=_MEMBERS)
-    warnings = prediction_warnings(objective, {"the schedule": np.full(total_steps, peak)})
+    steps = np.arange((stride - 1) / 2, total_steps, stride)
+    warnings = prediction_warnings(objective, {"the schedule": peak}, total_steps)
     reason = law_named(objective.law).not_to_optimize
     return _Search(
-        exact,
-        partial(exact, stride=stride),
-        np.arange((stride - 1) / 2, total_steps, stride),
-        peak,
-        (*warnings, reason) if reason else warnings,
+        exact, partial(exact, stride=stride), steps, peak, (*warnings, *filter(None, [reason]))
     )
 
 
@@ -252,33 +242,26 @@ def _best_rates(problem: _Search, boundaries: np.ndarray) -> np.ndarray:
         rates = jnp.where(steps < boundaries[0], peak * steps / first, rates)
         return jnp.mean(problem.coarse(rates))
 
-    count = len(boundaries)
-    # A linear decay over the whole run, and one over its last fifth.
-    starts = np.ones(count), np.where(np.arange(count) >= 0.8 * (count - 1), 1.0, 0.0)
-    ends = [_descended(loss, start / start.sum()) for start in starts]
-    best = min(ends, key=lambda end: end[0] if np.isfinite(end[0]) else np.inf)
-    if not np.isfinite(best[0]):
-        raise ValueError(
-            "optimize_schedule: `objective` must be finite, got "
-            f"{best[0]} for a linear decay and for a short cooldown"
-        )
-    return np.asarray(knots(jnp.asarray(best[1])))
-
-
-def _descended(
-    loss: Callable[[np.ndarray], tuple[Array, Array]], start: np.ndarray
-) -> tuple[float, np.ndarray]:
-    """The lowest value from a start on, with every number >= 0, and where it is."""
-    end = minimize(
-        lambda x: tuple(map(np.asarray, loss(x))),
-        start,
+    descend = partial(
+        minimize,
+        lambda parts: tuple(map(np.asarray, loss(parts))),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0, None)] * len(start),
+        bounds=[(0.0, None)] * len(boundaries),
         # Tight, because optima are flat: the loss settles long before the rates do.
         options={"maxiter": 300, "maxcor": 20, "ftol": 1e-12, "gtol": 1e-9},
     )
-    return end.fun, end.x
+    share = np.linspace(0, 1, len(boundaries))
+    # A linear decay over the whole run, and one over its last fifth.
+    starts = np.ones(len(share)), np.where(share >= 0.8, 1.0, 0.0)
+    ends = [descend(start / start.sum()) for start in starts]
+    best = min(ends, key=lambda end: end.fun if np.isfinite(end.fun) else np.inf)
+    if not np.isfinite(best.fun):
+        raise ValueError(
+            "optimize_schedule: `objective` must be finite, got "
+            f"{best.fun} for a linear decay and for a short cooldown"
+        )
+    return np.asarray(knots(jnp.asarray(best.x)))
 
 
 def _through_knots(values: np.ndarray, boundaries: np.ndarray, peak: float) -> Schedule:
@@ -287,26 +270,20 @@ def _through_knots(values: np.ndarray, boundaries: np.ndarray, peak: float) -> S
     values = np.where(values < 1e-7 * peak, 0.0, values)
     same = np.abs(np.diff(values)) < 1e-6 * peak
     kept = ~(np.r_[False, same] & np.r_[same, False])
-    rates = [*map(rounded, values[kept])]
-    steps = boundaries[kept].tolist()
-    rise = ([0.0], [0]) if boundaries[0] > 0 else ([], [])
-    return interpolate((*rise[0], *rates), boundaries=(*rise[1], *steps))
+    rise = (0,) * bool(boundaries[0] > 0)
+    rates = (*map(float, rise), *map(rounded, values[kept]))
+    return interpolate(rates, boundaries=(*rise, *boundaries[kept].tolist()))
 
 
 def _recipes(total_steps: int, peak: float, warmup_steps: int) -> list[Schedule]:
     """Named recipes, usual ones first."""
-    warmed_up = partial(
-        warmup_stable_decay, peak, total_steps=total_steps, warmup_steps=warmup_steps
-    )
+    lengths = {"total_steps": total_steps, "warmup_steps": warmup_steps}
 
     def falling(share: float, shape: Shape) -> Schedule:
         steps = max(round(share * (total_steps - warmup_steps)), 1)
-        return warmed_up(cooldown_steps=steps, shape=shape)
+        return warmup_stable_decay(peak, cooldown_steps=steps, shape=shape, **lengths)
 
-    usual = [
-        warmup_cosine_decay(peak, total_steps=total_steps, warmup_steps=warmup_steps),
-        falling(1.0, "linear"),
-        falling(0.2, "linear"),
-    ]
+    cosine = warmup_cosine_decay(peak, **lengths)
+    usual = [cosine, falling(1.0, "linear"), falling(0.2, "linear")]
     others = [falling(share, shape) for shape in _COOLDOWN_SHAPES for share in _COOLDOWNS]
     return [*usual, *(recipe for recipe in others if recipe not in usual)]

@@ -8,13 +8,15 @@ import json
 import math
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
+from lr_optax._core.hyperparameters import show
 from lr_optax._core.schedule import Schedule
-from lr_optax.foresight._log import Log, rates_between
+from lr_optax.foresight._log import MOST_STEPS, TOO_FAR, Log, rates_between
 
 STEP_NAMES = ("step", "steps", "_step", "iter", "iteration", "global_step", "trainer/global_step")
 
@@ -43,8 +45,8 @@ def read_log(
     r"""Read a log that a tracker wrote.
 
     CSV (``.csv``; also what Weights & Biases exports, whose columns read "run - val/loss"), JSON
-    lines (``.jsonl``), or TensorBoard's event files (``events.out.tfevents...``, or a folder of
-    them; needs ``pip install tensorboard``).
+    lines (``.jsonl``, ``.ndjson``), or TensorBoard's event files (``events.out.tfevents...``, or a
+    folder of them; needs ``pip install tensorboard``).
 
     A column that is not given is found by its usual names; if none or several match, the error
     lists the columns. Rows are sorted by step. Rows without a finite loss are left out, and if a
@@ -60,13 +62,10 @@ def read_log(
         schedule: the schedule of the run, instead of a column.
         name: the name of the run; None for the file's name.
 
-    Returns:
-        A :class:`Log`.
-
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not what its extension says, with the row and the column; a column
-            is missing or ambiguous; or there are neither rates nor a schedule.
+        ValueError: the file is not what its ending says, with the row and the column, or a pipe or
+            a device; a column is missing or ambiguous; or there are neither rates nor a schedule.
         ModuleNotFoundError: event files, and tensorboard is not installed.
 
     Example:
@@ -99,19 +98,15 @@ def read_log(
 def read_norms(
     path: str | os.PathLike[str], *, step: str | None = None, norm: str | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Gradient norms from a file that :func:`read_log` can read, for ``refine``.
+    r"""Steps and gradient norms from a file that :func:`read_log` can read, for ``refine``.
+
+    Steps ascend. Rows without a finite norm are left out; if a step was logged twice, its highest
+    norm counts. Errors are those of :func:`read_log`.
 
     Args:
         path: the file, or a folder of event files.
-        step: the column with the steps; None for "step", "iter", "global_step" and the like.
+        step: the column with the steps, as in :func:`read_log`.
         norm: the column with the norms; None for "grad_norm", "global_norm" and the like.
-
-    Returns:
-        Steps, ascending, and the norm at each. Rows without a finite norm are left out; if a step
-        was logged twice, its highest norm counts.
-
-    Raises:
-        FileNotFoundError, ValueError, ModuleNotFoundError: as :func:`read_log`.
 
     Example:
         >>> import tempfile, pathlib
@@ -128,10 +123,10 @@ def read_norms(
     return steps.astype(np.int64), norms
 
 
-Cells = dict[str, Any]
+Cells = Mapping[str, object]
 """What a row holds, by column: text or numbers, as the file has them."""
 
-Numbered = list[tuple[int, Cells]]
+Numbered = Sequence[tuple[int, Cells]]
 """Rows with their numbers in the file."""
 
 
@@ -171,6 +166,8 @@ class _Rows:
                 logged_at = self._value(number, cells, step)
                 if not logged_at.is_integer() or logged_at < 0:
                     self._fail(number, step, cells.get(step), "is not a whole number >= 0")
+                if logged_at > MOST_STEPS:
+                    self._fail(number, step, cells.get(step), f"is {TOO_FAR}")
                 pairs.append((logged_at, value))
         if not pairs:
             raise ValueError(f"{self.path}: column {column!r} holds no finite number")
@@ -179,30 +176,24 @@ class _Rows:
 
     def left_out(self, column: str) -> tuple[str, ...]:
         """A remark about the cells that hold a number that is not finite."""
-        count = sum(
-            not math.isfinite(self._value(number, cells, column))
-            for number, cells in self.rows
-            if not _is_empty(cells.get(column))
-        )
+        values = (self._value(number, cells, column, empty=0.0) for number, cells in self.rows)
+        count = sum(not math.isfinite(value) for value in values)
         return (f"{count} points whose loss is not finite are left out",) if count else ()
 
-    def _value(self, number: int, cells: Cells, column: str) -> float:
+    def _value(self, number: int, cells: Cells, column: str, empty: float = math.nan) -> float:
         cell = cells.get(column)
-        if _is_empty(cell):
-            return math.nan
+        if cell is None or (isinstance(cell, str) and not cell.strip()):
+            return empty
         try:
             if isinstance(cell, bool):
                 raise TypeError
             return float(cell)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             self._fail(number, column, cell, "is not a number")
 
     def _fail(self, number: int, column: str, cell: object, rule: str) -> NoReturn:
-        raise ValueError(f"{self.path}, {self.unit} {number}, column {column!r}: {cell!r} {rule}")
-
-
-def _is_empty(cell: object) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip())
+        where = f"{self.path}, {self.unit} {number}, column {column!r}"
+        raise ValueError(f"{where}: {show(cell)} {rule}")
 
 
 def _spelling(column: str) -> str:
@@ -222,50 +213,48 @@ def _unique_steps(
 def _read_rows(path: Path) -> _Rows:
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file")
+    if not (path.is_dir() or path.is_file()):  # it may never end
+        raise ValueError(f"{path}: a log is a file, not a pipe or a device; write it to a file")
+    if path.suffix.lower() == ".csv" and not path.is_dir():
+        return _read_csv(path)
     if path.is_dir() or "tfevents" in path.name:
-        return _with_columns(path, "event", _read_events(path))
-    if path.suffix in (".jsonl", ".ndjson"):
-        return _with_columns(path, "line", _read_json_lines(path))
-    if path.suffix == ".csv":
-        return _Rows(path, "row", *_read_csv(path))
-    raise ValueError(f"{path}: a log is a .csv, a .jsonl or an event file of TensorBoard")
+        unit, rows = "event", _read_events(path)
+    elif path.suffix.lower() in (".jsonl", ".ndjson"):
+        unit, rows = "line", _read_json_lines(path)
+    else:
+        raise ValueError(f"{path}: a log is a .csv, a .jsonl or an event file of TensorBoard")
+    # A dictionary keeps the order.
+    return _Rows(path, unit, [*dict.fromkeys(name for _, cells in rows for name in cells)], rows)
 
 
-def _with_columns(path: Path, unit: str, rows: Numbered) -> _Rows:
-    return _Rows(path, unit, list(dict.fromkeys(name for _, cells in rows for name in cells)), rows)
-
-
-def _read_csv(path: Path) -> tuple[list[str], Numbered]:
+def _read_csv(path: Path) -> _Rows:
+    limit = csv.field_size_limit(2**31 - 1)  # a configuration may be logged into a cell
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            lines = [(reader.line_num, cells) for cells in reader]
+            columns = [name.strip() for name in next(reader, [])]
+            lines = [(reader.line_num, cells) for cells in reader if any(cells)]
     except (csv.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a CSV file: {error}") from None
-    columns = _header(path, lines[0][1] if lines else [])
-    rows = []
-    for number, cells in lines[1:]:
-        if any(cells):
-            if len(cells) != len(columns):
-                counts = f"{len(cells)} cells for {len(columns)} columns"
-                raise ValueError(f"{path}, row {number}: {counts}")
-            rows.append((number, dict(zip(columns, cells, strict=True))))
-    return columns, rows
-
-
-def _header(path: Path, cells: list[str]) -> list[str]:
-    columns = [name.strip() for name in cells]
+    finally:
+        csv.field_size_limit(limit)
     if not columns:
         raise ValueError(f"{path}, row 1: there is no line with the names of columns")
     for name in columns:
         if columns.count(name) > 1:
             raise ValueError(f"{path}, row 1, column {name!r}: duplicate column name")
-    return columns
+    for number, cells in lines:
+        if len(cells) != len(columns):
+            counts = f"{len(cells)} cells for {len(columns)} columns"
+            raise ValueError(f"{path}, row {number}: {counts}")
+    rows = [(number, dict(zip(columns, cells, strict=True))) for number, cells in lines]
+    return _Rows(path, "row", columns, rows)
 
 
 def _read_json_lines(path: Path) -> Numbered:
     try:
-        lines = path.read_text("utf-8").splitlines()
+        # Not splitlines: JSON may have Unicode's other line breaks inside its strings.
+        lines = path.read_text("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a text file: {error}") from None
     return [
@@ -278,8 +267,9 @@ def _read_json_lines(path: Path) -> Numbered:
 def _json_object(where: str, line: str) -> Cells:
     try:
         cells = json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise ValueError(f"{where}: {reason}") from None
     if not isinstance(cells, dict):
         raise ValueError(f"{where}: not an object with names, {line[:40]!r}")
     return cells
@@ -293,9 +283,8 @@ def _read_events(path: Path) -> Numbered:
         error.add_note("To read event files: pip install tensorboard")
         raise
     # 0 means all of them; by default TensorBoard keeps a sample.
-    everything = {event_accumulator.SCALARS: 0, event_accumulator.TENSORS: 0}
-    events = event_accumulator.EventAccumulator(str(path), everything)
-    events.Reload()
+    sizes = {event_accumulator.SCALARS: 0, event_accumulator.TENSORS: 0}
+    events = event_accumulator.EventAccumulator(str(path), sizes).Reload()
     tags = events.Tags()
     scalars = [(e.step, tag, e.value) for tag in tags["scalars"] for e in events.Scalars(tag)]
     for tag in tags["tensors"]:

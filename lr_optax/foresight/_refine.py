@@ -12,17 +12,17 @@ from jax import Array
 from jax.export import register_namedtuple_serialization
 from scipy.ndimage import median_filter
 
-from lr_optax._core.hyperparameters import Positive, Rule, Size, validated
+from lr_optax._core.hyperparameters import Boundaries, Positive, Rule, Size, validated
 from lr_optax._core.schedule import Schedule
 from lr_optax.foresight._log import rounded
 from lr_optax.results._result import Result, Table
+from lr_optax.results._saved import Axes
 from lr_optax.results.panels import GRAY, Curve, Panel, palette_color, rate_curve
 from lr_optax.schedules.tables import interpolate
 
 Norm = Literal["l2", "l1"]
 
 Smoothing = Annotated[float, Rule("a number in [0, 1)", lambda x: (x >= 0) & (x < 1))]
-"""A share of a run that is not all of it."""
 
 _KNOTS = 256  # of the refined schedule, which prints all of them
 
@@ -30,12 +30,11 @@ _GRID = 4096  # points of a log with few norms at uneven steps, at most
 
 _POWERS = {"l2": -2, "l1": -1}
 
+_EVEN = Rule("an even number >= 2", lambda n: (n >= 2) & (n % 2 == 0), whole=True)
+
 
 class _AsGradNorms:
-    """An annotation: a vector of gradient norms."""
-
     def accept(self, value: np.ndarray | Sequence[float]) -> np.ndarray:
-        """The norms, as an array of float64."""
         norms = np.asarray(value, np.float64)
         if norms.ndim != 1 or not len(norms):
             raise ValueError(f"must be a vector of norms, got shape {norms.shape}")
@@ -57,20 +56,16 @@ def refined_rates(
 ) -> np.ndarray:
     """The refined rates of a run, one for each gradient norm and a 0 at the end.
 
-    w_t = G_t⁻² (or G_t⁻¹), η_t = w_t·Σ_{p>t} w_p divided by its maximum, after a running median
-    over a share of the run. The gradient at the last iterate counts as the one before it.
+    w_t = G_t⁻² (or G_t⁻¹), η_t = w_t·Σ_{p>t} w_p divided by its maximum, after a running median.
+    The gradient at the last iterate counts as the one before it.
 
     Args:
         grad_norms: G_0, ..., G_{n−1}, evenly spaced over the run, finite and > 0.
         norm: which norms they are: "l2" for SGD, "l1" for Adam and its kin.
         smoothing: the share of the run that the median looks at, in [0, 1); 0 for no smoothing.
 
-    Returns:
-        n + 1 rates in [0, 1], float64.
-
     Raises:
-        ValueError: a norm is not finite or not above 0, ``norm`` is neither, or ``smoothing`` is
-            not in [0, 1).
+        ValueError: an argument is out of its range.
 
     Example:
         >>> print(refined_rates([2.0, 2.0, 2.0, 2.0]))
@@ -106,9 +101,9 @@ class Refinement(Result):
     """
 
     schedule: Schedule
-    peak_step: int
-    total_steps: int
-    grad_norms: np.ndarray
+    peak_step: Annotated[int, Rule("a whole number >= 0", lambda n: n >= 0)]
+    total_steps: Size
+    grad_norms: Annotated[np.ndarray, Axes("norms")]
 
     def table(self) -> Table:
         """The rate at tenths of the run, as a share of the peak and of a linear decay."""
@@ -136,7 +131,7 @@ class Refinement(Result):
 def refine(
     grad_norms: GradNorms,
     *,
-    steps: np.ndarray | Sequence[int] | None = None,
+    steps: Boundaries | None = None,
     total_steps: Size | None = None,
     peak_value: Positive = 1.0,
     norm: Norm = "l2",
@@ -150,22 +145,18 @@ def refine(
     Args:
         grad_norms: norms of a run under any reasonable schedule, finite and > 0, such as
             :func:`lr_optax.record_grad_norms` records.
-        steps: the steps at which they were taken, ascending; None if they are evenly spaced over
-            the run. Between two steps the norm is interpolated; outside it is the nearest one.
+        steps: where they were taken, ascending; None if they are evenly spaced over the run. In
+            between the norm is interpolated; outside it is the nearest one.
         total_steps: the length of the new run, >= 1; the norms are stretched over it. None for the
             run of the log: as many steps as norms, or to the end of the last interval of
             ``steps``. The first step shows how the intervals lie: 0, 50, ..., 950 and 50, 100,
             ..., 1000 are both runs of 1000 steps.
         peak_value: the highest rate of the new schedule, > 0.
-        norm: "l2" for norms of SGD, "l1" for those of Adam and its kin.
+        norm: which norms they are, as in :func:`refined_rates`.
         smoothing: the share of the run that a running median looks at, in [0, 1).
 
-    Returns:
-        A :class:`Refinement`; its ``schedule`` prints and parses.
-
     Raises:
-        ValueError: as :func:`refined_rates`; or ``steps`` do not ascend, or are not as many as the
-            norms; or ``total_steps`` or ``peak_value`` is out of its range.
+        ValueError: an argument is out of its range, or there is not one step for each norm.
 
     Example:
         >>> refine([2.0] * 4, total_steps=100, peak_value=0.1).schedule
@@ -198,8 +189,8 @@ def _evenly_spaced(norms: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, in
         raise ValueError(
             f"refine: `steps` must be as many as `grad_norms`, got {steps.size} for {norms.size}"
         )
-    if np.any(np.diff(steps) <= 0) or steps[0] < 0:
-        raise ValueError("refine: `steps` must be >= 0 and ascending, each once")
+    if np.any(np.diff(steps) <= 0):
+        raise ValueError("refine: `steps` must be ascending, each once")
     first, last = int(steps[0]), int(steps[-1])
     interval = last - int(steps[-2]) if len(steps) > 1 else 1
     # The first step shows whether norms are logged at the beginning of an interval or at its end.
@@ -221,28 +212,21 @@ class NormsState(NamedTuple):
 
 register_namedtuple_serialization(NormsState, serialized_name="lr_optax.NormsState")
 
-Capacity = Annotated[
-    int, Rule("an even number >= 2", lambda n: (n >= 2) & (n % 2 == 0), whole=True)
-]
-"""How many norms are kept; an even number can be halved."""
-
 
 @validated
 def record_grad_norms(
-    norm: Norm = "l2", *, capacity: Capacity = 512
+    norm: Norm = "l2", *, capacity: Annotated[int, _EVEN] = 512
 ) -> optax.GradientTransformation:
     """An Optax transform that changes nothing and records the norms of what passes through.
 
     Put it before the optimizer, where gradients are still raw. Once ``capacity`` means are full,
     pairs of them are averaged and each stands for twice as many steps: memory is bounded, and the
-    means cover the whole run evenly. Norms that are not finite are skipped.
+    means cover the whole run evenly. Norms that are not finite are skipped. The state is arrays
+    only: it can be saved, restored and mapped.
 
     Args:
         norm: "l2", √Σg², for SGD; "l1", Σ|g|, for Adam and its kin.
         capacity: how many means are kept, an even number >= 2: from half as many to one fewer.
-
-    Returns:
-        A transform whose state is arrays only: it can be saved, restored and mapped.
 
     Raises:
         ValueError: ``norm`` is neither, or ``capacity`` is odd or below 2.
@@ -273,14 +257,12 @@ def record_grad_norms(
         updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
     ) -> tuple[optax.Updates, NormsState]:
         del params
-        size = optax.tree.norm(jax.tree.map(_wide, updates), ord=order)
+        # Squares of half-precision numbers overflow.
+        wide = jax.tree.map(lambda g: g.astype(np.promote_types(g.dtype, np.float32)), updates)
+        size = optax.tree.norm(wide, ord=order)
         return updates, _recorded(cast("NormsState", state), jnp.asarray(size, jnp.float32))
 
     return optax.GradientTransformation(init, update)
-
-
-def _wide(gradient: Array) -> Array:
-    return gradient.astype(jnp.float32) if gradient.dtype.itemsize < 4 else gradient
 
 
 def _recorded(state: NormsState, norm: Array) -> NormsState:
@@ -304,33 +286,25 @@ def _recorded(state: NormsState, norm: Array) -> NormsState:
 
 
 def _halved_if_full(state: NormsState) -> NormsState:
+    """Once full, adjacent pairs become their averages, ignoring NaN."""
     full = state.filled == len(state.norms)
+    left, right = state.norms[::2], state.norms[1::2]
+    means = jnp.where(jnp.isnan(left), right, left / 2 + right / 2)
+    means = jnp.where(jnp.isnan(right), left, means)
+    halved = jnp.append(means, jnp.full_like(means, jnp.nan))
     return state._replace(
-        norms=jnp.where(full, _pair_means(state.norms), state.norms),
+        norms=jnp.where(full, halved, state.norms),
         filled=jnp.where(full, state.filled // 2, state.filled),
         every=jnp.where(full, 2 * state.every, state.every),
     )
 
 
-def _pair_means(norms: Array) -> Array:
-    """The average of adjacent pairs, ignoring NaN, padded with NaN."""
-    pairs = norms.reshape(-1, 2)
-    left, right = pairs[:, 0], pairs[:, 1]
-    mean = jnp.where(
-        jnp.isnan(left), right, jnp.where(jnp.isnan(right), left, left / 2 + right / 2)
-    )
-    return jnp.append(mean, jnp.full_like(mean, jnp.nan))
-
-
 def read_grad_norms(opt_state: optax.OptState) -> tuple[np.ndarray, int]:
-    """The norms that :func:`record_grad_norms` recorded in a state.
-
-    Args:
-        opt_state: the state of any Optax optimizer, or a pytree with one in it.
+    """The norms that :func:`record_grad_norms` recorded in the state of any Optax optimizer.
 
     Returns:
-        Means of the norms over intervals, in order, NaN where none was finite; and how many steps
-        each interval has.
+        Means over intervals, in order, NaN where none was finite; and how many steps each
+        interval has.
 
     Raises:
         ValueError: the state has no such record, or several.

@@ -8,17 +8,18 @@ import html
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from lr_optax.results._saved import from_plain_data, to_plain_data
 from lr_optax.results.figure import draw, new_figure, write
 from lr_optax.results.files import write_whole
 from lr_optax.results.page import Section
 from lr_optax.results.panels import Panel
-from lr_optax.text import from_plain, to_plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,8 +45,11 @@ class Table(NamedTuple):
         columns, rows, *_ = self.printed or self
         cells = [columns, *(tuple(map(_cell, row)) for row in rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        right = [all(map(_is_number, column)) for column in zip(*rows, strict=True)]
-        flush = [str.rjust if number else str.ljust for number in right or [False] * len(columns)]
+        numbers = (type(None), int, float, np.number)
+        flush = [
+            str.rjust if rows and all(isinstance(row[i], numbers) for row in rows) else str.ljust
+            for i in range(len(columns))
+        ]
         return "\n".join(
             "  ".join(put(x, n) for put, x, n in zip(flush, line, widths, strict=True)).rstrip()
             for line in cells
@@ -122,9 +126,6 @@ class Result:
         Args:
             path: the picture file to write; its ending names the format. None for no file.
 
-        Returns:
-            The figure.
-
         Raises:
             ModuleNotFoundError: matplotlib is not installed.
             ValueError: matplotlib writes no files of that ending.
@@ -140,28 +141,20 @@ class Result:
 
         Args:
             path: a file ending in ``.json`` (read back by :meth:`load`, nothing lost) or ``.csv``
-                (every number with all of its digits).
+                (every number with all of its digits), in small letters or capitals.
 
         Raises:
             ValueError: another ending.
             TypeError: a field has no form as plain data.
-            OSError: the file cannot be written; then nothing is.
+            OSError: the file cannot be written, or is read-only; then nothing is.
         """
         write_whole(path, self.written(Path(path).suffix))
 
     def written(self, ending: str) -> str:
-        """What :meth:`save` writes into a file of an ending.
-
-        Args:
-            ending: ".json" or ".csv".
-
-        Raises:
-            ValueError: another ending.
-            TypeError: a field has no form as plain data.
-        """
-        match ending:
+        """What :meth:`save` writes into a file with the ending ".json" or ".csv"."""
+        match ending.lower():
             case ".json":
-                return json.dumps(_plain(self, "result"), indent=1, allow_nan=False) + "\n"
+                return json.dumps(to_plain_data(self), indent=1, allow_nan=False) + "\n"
             case ".csv":
                 return self.table().csv()
         raise ValueError(f"save: a result is saved as .json or .csv, not as {ending!r}")
@@ -170,61 +163,33 @@ class Result:
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """The result that :meth:`save` wrote to a ``.json`` file.
 
-        Args:
-            path: that file.
-
         Raises:
-            ValueError: the file holds something else, or another kind of result.
+            ValueError: the file holds something else, with the field, or another kind of result.
         """
         try:
-            result = _read(json.loads(Path(path).read_text("utf-8")))
-        except (TypeError, ValueError, KeyError, RecursionError) as error:
+            result = from_plain_data(json.loads(Path(path).read_text("utf-8")), Result._kinds)
+            if isinstance(result, cls):
+                _check_whole(result)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"{path} is not a saved result: {error}") from None
         if not isinstance(result, cls):
             raise ValueError(f"{path} holds a {type(result).__name__}, not a {cls.__name__}")
         return result
 
 
+def _check_whole(result: Result) -> None:
+    """Whether a result that was read can be shown: each field fits alone, but do they together?"""
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            str(result)
+            result.panels()
+    except Exception as error:
+        fields = ", ".join(f"`{field.name}`" for field in dataclasses.fields(result))
+        raise ValueError(f"{fields} do not fit together: {error}") from None
+
+
 def _cell(value: object) -> str:
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
-
-
-def _is_number(value: object) -> bool:
-    return value is None or isinstance(value, int | float | np.number)
-
-
-def _plain(value: object, name: str) -> Any:
-    return to_plain(value, name, _other)
-
-
-def _other(value: object, name: str) -> dict[str, Any]:
-    """What no schedule holds, as a dictionary of one entry, ``{"kind": content}``."""
-    if isinstance(value, Result):
-        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return {"result": [type(value).__name__, {n: _plain(v, n) for n, v in fields.items()}]}
-    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {"dict": {key: _plain(item, name) for key, item in value.items()}}
-    if isinstance(value, float):
-        return {"float": str(value)}
-    raise TypeError(f"save: {type(value).__name__} has no form as plain data: {value!r}")
-
-
-def _read(data: object) -> Any:
-    return from_plain(data, {"result": _read_result, "dict": _read_dict, "array": _read_array,
-                             "float": float})  # fmt: skip
-
-
-def _read_result(content: Sequence[Any]) -> Result:
-    name, fields = content
-    return Result._kinds[name](**_read_dict(fields))
-
-
-def _read_dict(content: Mapping[str, object]) -> dict[str, Any]:
-    return {key: _read(item) for key, item in content.items()}
-
-
-def _read_array(content: Mapping[str, Any]) -> np.ndarray:
-    array = np.array(content["values"], np.dtype(content["dtype"]))
-    return array.reshape(content.get("shape", array.shape))

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -158,6 +159,13 @@ def test_prints_saves_and_draws(tmp_path):
     assert axes.get_xlabel() == "peak rate"
 
 
+def test_a_function_that_returns_a_number_is_a_schedule():
+    found = last_iterate_bound(optax.constant_schedule(0.1), 10)
+    assert str(found) == str(last_iterate_bound(constant(0.1), 10))
+    with pytest.raises(TypeError, match="`schedule` must be a schedule or a function of the step"):
+        last_iterate_bound(0.1, 10)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -168,6 +176,7 @@ def test_prints_saves_and_draws(tmp_path):
             {"schedule": lambda step: jnp.full(jnp.shape(step), -0.1)},
             "rates must be finite and >= 0, got -0.1",
         ),
+        ({"total_steps": 10.5}, "`total_steps` must be a whole number >= 1, got 10.5"),
         ({"distance": 0.0}, "`distance` must be"),
         ({"grad_norms": -1.0}, "`grad_norms` must be"),
     ],

@@ -24,6 +24,7 @@ from lr_optax import (
     warmup_stable_decay,
 )
 from lr_optax.foresight._law import Points, every_change, law_losses, law_named
+from lr_optax.foresight._log import run_rates
 from lr_optax.foresight._predict import losses_along
 from lr_optax.foresight.laws import LAW_NAMES
 
@@ -80,7 +81,7 @@ def multi_power_run(size, name):
 
 def mean_error(law, size, name):
     log = multi_power_run(size, name)
-    fitted = losses_along(law, log.every_rate, log.steps)[0]
+    fitted = losses_along(law, log.run, log.steps)[0]
     return np.abs(fitted - log.losses).mean()
 
 
@@ -110,7 +111,7 @@ def test_published_parameters_give_the_published_metrics(size):
             fitted = np.asarray(exact(np.array(PUBLISHED[size]), changes, at))
         # What the library merges for speed changes little.
         np.testing.assert_allclose(
-            losses_along(published(size, count_warmup=True), rates, log.steps)[0],
+            losses_along(published(size, count_warmup=True), log.run, log.steps)[0],
             fitted,
             atol=1e-5,
         )
@@ -302,7 +303,7 @@ def logs_of(law, schedules, total, every=20):
     found = []
     for name, schedule in schedules.items():
         steps = np.arange(every - 1, total, every)
-        curve = losses_along(law, np.asarray(schedule(np.arange(total)), np.float64), steps)[0]
+        curve = losses_along(law, run_rates(schedule, total), steps)[0]
         found.append(Log(steps, curve, schedule, name=name))
     return found
 
@@ -367,6 +368,18 @@ def test_ranking():
     assert law.rank([FALLS], 2000).names == (repr(FALLS),)
 
 
+def test_the_rates_of_a_long_run_are_taken_in_blocks(monkeypatch):
+    """Memory is bounded by this, and the law hardly differs."""
+    every = logs_of(TISSUE, {"level": constant(2e-4), "falls": FALLS}, 2000)
+    exact = fit_loss_law(every, law="tissue", members=2).predict(FALLS, 2000)
+    monkeypatch.setattr(run_rates, "__defaults__", (300,))
+    blocks = [Log(log.steps, log.losses, log.rates, name=log.name) for log in every]
+    assert [(len(log.run.values), log.run.stride) for log in blocks] == [(286, 7)] * 2
+    coarse = fit_loss_law(blocks, law="tissue", members=2).predict(FALLS, 2000)
+    assert coarse.final == pytest.approx(exact.final, rel=1e-4)
+    np.testing.assert_array_equal(coarse.steps[-1:], [1999])
+
+
 def test_what_is_refused():
     (log,) = logs_of(TISSUE, {"falls": FALLS}, 2000)
     with pytest.raises(ValueError, match="at least one log"):
@@ -382,6 +395,12 @@ def test_what_is_refused():
         fit_loss_law(log, law="tissue", fixed={"B": 1.0})
     with pytest.raises(ValueError, match="'lambda' is out of its range"):
         fit_loss_law(log, law="tissue", fixed={"lambda": 1.0})
+    with pytest.raises(ValueError, match="'lambda' is out of its range, got 'x'"):
+        fit_loss_law(log, law="tissue", fixed={"lambda": "x"})
+    with pytest.raises(ValueError, match=r"`seed` must be a whole number >= 0, got 1.5"):
+        fit_loss_law(log, seed=1.5)
+    with pytest.raises(ValueError, match=r"`members` must have 5 columns, got shape \(5,\)"):
+        LossLaw("tissue", TISSUE.parameters, np.ones(5))
     with pytest.raises(ValueError, match="`members` must be a whole number >= 1, got 0"):
         fit_loss_law(log, members=0)
     with pytest.raises(

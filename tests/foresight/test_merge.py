@@ -102,6 +102,36 @@ def test_types_and_counters():
         np.testing.assert_array_equal(np.asarray(merged[name], float), np.asarray(expected, float))
 
 
+def test_every_leaf_that_a_checkpoint_may_hold():
+    """Scalars of every kind, complex numbers, random keys."""
+
+    def checkpoint(value):
+        return {
+            "scalar": jnp.float32(value),
+            "numpy": np.float64(value),
+            "python": value,
+            "complex": np.full(2, value * 1j, np.complex64),
+            "key": jax.random.key(int(value)),
+            "none": None,
+            "name": "run",
+        }
+
+    merged = average_checkpoints(map(checkpoint, (1.0, 2.0, 4.0)), (0.25, 0.25, 0.5))
+    assert merged["python"] == 2.75
+    assert isinstance(merged["python"], float)
+    for name in ("scalar", "numpy"):
+        assert merged[name] == 2.75
+        assert merged[name].dtype == checkpoint(1.0)[name].dtype
+    np.testing.assert_array_equal(merged["complex"], np.full(2, 2.75j, np.complex64), strict=True)
+    assert jax.random.key_data(merged["key"]).tolist() == [0, 4]
+    assert (merged["none"], merged["name"]) == (None, "run")
+
+
+def test_a_function_that_returns_a_number_is_a_cooldown():
+    weights = merge_weights(optax.constant_schedule(RATE), checkpoints=2, every=3)
+    np.testing.assert_array_equal(weights, [0, 0, 1])
+
+
 def test_accumulates_wider_than_half_precision():
     ones = (np.ones(1, ml_dtypes.bfloat16) for _ in range(1000))
     assert average_checkpoints(ones, np.full(1000, 1e-3)) == 1
@@ -140,7 +170,18 @@ def test_memory_for_one_average():
         (lambda: merged_schedule([1.0]), "two or more that add up to 1"),
         (lambda: merged_schedule([0.5, 0.6]), "add up to 1, got"),
         (lambda: merged_schedule([0.25, 1.0, -0.25]), "those after checkpoint 1 add up to -0.25"),
+        (
+            lambda: merge_weights(lambda t: jnp.where(t > 1, jnp.nan, 1.0), checkpoints=3),
+            r"`cooldown` must stay finite, got array\(\[ 1.,  1., nan\]\)",
+        ),
         (lambda: merged_schedule([0.5, 0.5], every=0), "`every` must be"),
+        (lambda: merged_schedule([0.5, 0.5], every=1.5), "`every` must be"),
+        (lambda: merged_schedule([float("nan"), 0.5]), "`weights` must be a vector of finite num"),
+        (lambda: merged_schedule([[0.5], [0.5]]), "`weights` must be a vector of finite numbers"),
+        (lambda: average_checkpoints([np.ones(1)], [np.inf]), "`weights` must be a vector of"),
+        (lambda: average_checkpoints([np.ones(1), np.ones(2)], [0.5, 0.5]), "number 2 .* its root"),
+        (lambda: average_checkpoints([{"a": 1.0}, {"b": 1.0}], [0.5, 0.5]), r"at \['a'\], \['b'\]"),
+        (lambda: average_checkpoints([{"a": 1.0}, {"a": 1}], [0.5, 0.0]), r"number 2 .* \['a'\]"),
         (lambda: merged_schedule([0.5, 0.5], peak_value=-1.0), "`peak_value` must be"),
         (lambda: average_checkpoints([], []), "there must be a checkpoint"),
         (lambda: average_checkpoints([np.ones(1)], [0.0]), "there must be a checkpoint"),

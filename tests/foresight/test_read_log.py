@@ -1,11 +1,15 @@
 """Logs: what every kind of file holds, and what a bad one is told."""
 
+import csv
 import json
+import os
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lr_optax import Log, constant, interpolate, linear, read_log
+from lr_optax import Log, LossLaw, constant, interpolate, linear, read_log
 
 ROWS = [(100, 0.1, 3.5), (200, 0.05, 3.25), (300, 0.0, 3.0)]
 
@@ -99,6 +103,19 @@ def test_event_files(tmp_path):
         ("a.csv", 'step,lr,loss\n1,1,"3', "is not a CSV file"),
         ("a.jsonl", '{"step": 1', "a.jsonl, line 1: Expecting"),
         ("a.jsonl", "[1, 2]", "line 1: not an object"),
+        ("a.jsonl", "[" * 100_000, "line 1: nested too deeply"),
+        ("a.jsonl", '{"step": ' + "1" * 5000 + "}", "line 1: Exceeds the limit"),
+        (
+            "a.jsonl",
+            '{"step": 1, "lr": 1, "loss": 1' + "0" * 400 + "}",
+            "'loss': 10{76}... is not",
+        ),
+        ("a.jsonl", '{"step": 1, "lr": 1, "loss": [1]}', r"'loss': \[1\] is not a number"),
+        (
+            "a.csv",
+            "step,lr,loss\n1e19,0.1,3\n",
+            "'step': '1e19' is beyond 2147483647, .* divide",
+        ),
         (
             "a.jsonl",
             '{"step": 1, "lr": 1, "loss": true}',
@@ -112,6 +129,44 @@ def test_bad_files_are_told_where(tmp_path, file, content, message):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ValueError, match=message):
         read_log(path)
+
+
+def test_a_file_that_has_no_end_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in (tmp_path / "pipe.csv", Path("/dev/zero")):
+        with pytest.raises(ValueError, match="a log is a file, not a pipe or a device"):
+            read_log(path)
+
+
+def test_what_trackers_write_into_files(tmp_path):
+    """Endings in capitals, a byte order mark, line breaks of Unicode, very long cells."""
+    (tmp_path / "run.CSV").write_text(f"step,lr,loss,config\n1,0.1,3,{'x' * 200_000}\n")
+    assert read_log(tmp_path / "run.CSV").losses.tolist() == [3]
+    assert csv.field_size_limit() == 131_072
+    line = '{"step": 1, "lr": 0.1, "loss": 3, "note": "a\u2028b\x85c"}'
+    for ending, encoding in (("JSONL", "utf-8-sig"), ("ndjson", "utf-8")):
+        path = tmp_path / f"run.{ending}"
+        path.write_text(f"{line}\r\n\r\n{line}\n", encoding, newline="")
+        assert read_log(path).notes() == (
+            "1 points at steps logged before: the lowest loss of a step is kept",
+        )
+
+
+def test_memory_for_the_points_and_not_for_the_last_step(tmp_path):
+    """200 rows that end at step 8·10⁸, read and fitted."""
+    steps = np.linspace(0, 8e8, 200).astype(int)
+    rows = [(step, 0.1, 2 + 1 / (1 + i)) for i, step in enumerate(steps)]
+    log = read_log(write(tmp_path, "csv", rows))
+    tracemalloc.start()
+    assert "800000000" in str(log)
+    assert log.peak == pytest.approx(0.1)
+    steps, residuals = LossLaw(
+        "tissue", {"L0": 2.0, "A": 1.0, "alpha": 0.5, "C": 0.1, "lambda": 0.9}
+    ).residuals(log)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(steps) == len(residuals) > 10
+    assert most < 500e6
 
 
 def test_no_file_and_two_sources_of_rates(tmp_path):
@@ -129,6 +184,10 @@ def test_no_file_and_two_sources_of_rates(tmp_path):
         ([2, 1], [3.0, 3.0], [0.1, 0.1], "ascending"),
         ([1, 1], [3.0, 3.0], [0.1, 0.1], "each once"),
         ([1.5], [3.0], [0.1], "whole numbers"),
+        ([float("nan")], [3.0], [0.1], "whole numbers"),
+        ([0, float("nan")], [3.0, 3.0], [0.1, 0.1], "whole numbers"),
+        ([2**31], [3.0], [0.1], "`steps` end at 2147483648, beyond 2147483647"),
+        ([1e19], [3.0], [0.1], r"`steps` end at 1e\+19, beyond .* so divide samples or tokens"),
         ([1], [float("nan")], [0.1], "finite and > 0, got nan at step 1"),
         ([1], [3.0], [0.1, 0.2], "got 2 for 1"),
         ([[1]], [3.0], [0.1], "list of numbers"),

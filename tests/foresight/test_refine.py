@@ -143,9 +143,12 @@ def test_prints_saves_and_draws(tmp_path):
         ({"smoothing": 1.0}, r"`smoothing` must be a number in \[0, 1\), got 1.0"),
         ({"total_steps": 0}, "`total_steps` must be a whole number >= 1, got 0"),
         ({"peak_value": 0.0}, "`peak_value` must be a finite number > 0, got 0.0"),
+        ({"total_steps": 10.5}, "`total_steps` must be a whole number >= 1, got 10.5"),
+        ({"steps": [0, 1.5]}, "`steps` must be a whole number of steps >= 0, got 1.5"),
+        ({"steps": [0, np.nan]}, "`steps` must be a whole number of steps >= 0, got nan"),
         ({"steps": [0]}, "as many as `grad_norms`, got 1 for 2"),
         ({"steps": [1, 1]}, "ascending, each once"),
-        ({"steps": [-1, 1]}, "must be >= 0"),
+        ({"steps": [-1, 1]}, "`steps` must be a whole number of steps >= 0, got -1"),
     ],
 )
 def test_errors(options, words):

@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lr_optax import cosine_decay
+from lr_optax.results import files
 from lr_optax.results._result import Result, Table
 from lr_optax.results.files import write_whole
 from lr_optax.results.panels import Curve, Panel
@@ -109,13 +111,46 @@ def test_an_interrupt_leaves_no_half_of_a_file(tmp_path, monkeypatch):
         self.rename(target)
         raise KeyboardInterrupt
 
-    for step, instead, left in (("chmod", interrupted, []), ("replace", renamed, ["file"])):
+    for step, instead, left in (("replace", interrupted, []), ("replace", renamed, ["file"])):
         with monkeypatch.context() as patch:
             patch.setattr(Path, step, instead)
             with pytest.raises(KeyboardInterrupt):
                 write_whole(tmp_path / "file", "whole")
         assert [file.name for file in tmp_path.iterdir()] == left
+    monkeypatch.setattr(files.shutil, "copymode", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "file", "another")
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "whole"
+
+
+def test_a_link_and_a_mode_stay(tmp_path, monkeypatch):
+    target, link = tmp_path / "target", tmp_path / "folder" / "link"
+    link.parent.mkdir()
+    link.symlink_to("../target")
+    write_whole(link, "first")  # a dangling link is a file to be made
+    target.chmod(0o640)
+    write_whole(link, "second")
+    assert link.is_symlink()
+    assert target.read_text() == "second"
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert len([*link.parent.iterdir()]) == 1
+
+    monkeypatch.setattr(os, "umask", pytest.fail)  # other threads would see it changed
+    write_whole(tmp_path / "new", "new")
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "new").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_what_is_read_only_stays(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(0o444)
+    with pytest.raises(PermissionError, match=rf"read-only: '{path}'"):
+        write_whole(path, "new")
+    assert path.read_text() == "old"
+    with pytest.raises(FileNotFoundError, match="none/file"):
+        write_whole(tmp_path / "none" / "file", "new")
 
 
 def test_what_was_not_saved_here_is_refused(tmp_path):

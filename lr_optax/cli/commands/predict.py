@@ -59,7 +59,7 @@ def command(
 def _sections(
     law: "LossLaw", ranking: "Ranking", candidates: "Mapping[str, Schedule]", total_steps: int
 ) -> "Iterator[Section]":
-    from lr_optax.foresight._prediction import curves_of
+    from lr_optax.foresight._predict import curves_of
     from lr_optax.results.page import Section
 
     yield ranking.section()
