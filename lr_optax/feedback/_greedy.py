@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 from jax.export import register_namedtuple_serialization
@@ -19,7 +20,15 @@ from lr_optax._core.hyperparameters import (
     is_known,
     validated,
 )
-from lr_optax.feedback._transform import AxisName, flag, improves, real, transform, whole
+from lr_optax.feedback._transform import (
+    NO_METRIC,
+    AxisName,
+    improves,
+    real,
+    settings_arrays,
+    transform,
+    whole,
+)
 
 
 class GreedySettings(NamedTuple):
@@ -55,6 +64,17 @@ class GreedyState(NamedTuple):
     metric_count: Array  # int32: how many they are
     settings: GreedySettings  # the code's: every update sets them again
 
+    def with_settings(self, beginning: "GreedyState") -> "GreedyState":
+        """The state with the settings of another, and as many of the last metrics."""
+        size, old_size = len(beginning.window), len(self.window)
+        if size == old_size:
+            return self._replace(settings=beginning.settings)
+        count = jnp.minimum(self.window_count, min(size, old_size))
+        places = jnp.arange(size)
+        last = self.window[(self.window_count - count + places) % old_size]
+        window = jnp.where(places < count, last, 0)
+        return self._replace(window=window, window_count=count, settings=beginning.settings)
+
     def after_metric(self, metric: Array) -> "GreedyState":
         """The state after one check of a metric."""
         settings = self.settings
@@ -78,12 +98,12 @@ def first_state(window_size: int, settings: GreedySettings) -> GreedyState:
     """The state before the first metric."""
     return GreedyState(
         scale=real(1),
-        best=settings.sign * jnp.inf,
+        best=settings.sign * real(NO_METRIC),
         good_checks=whole(0),
         bad_checks=whole(0),
         checks_to_skip=whole(0),
         cuts_at_min=whole(0),
-        window=jnp.zeros(window_size, jnp.float32),
+        window=real(np.zeros(window_size)),
         window_count=whole(0),
         metric_sum=real(0),
         metric_count=whole(0),
@@ -221,20 +241,13 @@ def greedy(
 
     def start() -> GreedyState:
         settings = GreedySettings(
-            factor=real(factor),
-            patience=whole(patience),
-            threshold=real(threshold),
-            relative=flag(threshold_mode == "rel"),
-            sign=real(1 if mode == "min" else -1),
-            cooldown=whole(cooldown),
-            warmup=whole(warmup),
-            min_scale=real(min_scale),
-            max_scale=real(max_scale),
-            eps=real(eps),
-            reset_after=whole(reset_after),
-            accumulation_size=whole(accumulation_size),
-            ignore_nonfinite=flag(nonfinite == "ignore"),
-        )
+            **settings_arrays(
+                threshold_mode=threshold_mode, mode=mode, nonfinite=nonfinite, factor=factor,
+                patience=patience, threshold=threshold, cooldown=cooldown, warmup=warmup,
+                min_scale=min_scale, max_scale=max_scale, eps=eps, reset_after=reset_after,
+                accumulation_size=accumulation_size,
+            )
+        )  # fmt: skip
         return first_state(int(window_size), settings)
 
     return transform(start, axis_name)

@@ -21,7 +21,15 @@ from lr_optax._core.hyperparameters import (
     Shrinking,
     validated,
 )
-from lr_optax.feedback._transform import AxisName, flag, improves, real, transform, whole
+from lr_optax.feedback._transform import (
+    NO_METRIC,
+    AxisName,
+    improves,
+    real,
+    settings_arrays,
+    transform,
+    whole,
+)
 
 
 class PlateauSettings(NamedTuple):
@@ -51,6 +59,10 @@ class PlateauState(NamedTuple):
     metric_sum: Array  # float32: of the metrics seen since the last check
     metric_count: Array  # int32: how many they are
     settings: PlateauSettings  # the code's: every update sets them again
+
+    def with_settings(self, beginning: "PlateauState") -> "PlateauState":
+        """The state with the settings of another."""
+        return self._replace(settings=beginning.settings)
 
     def after_metric(self, metric: Array) -> "PlateauState":
         """The state after one check of a metric."""
@@ -169,19 +181,13 @@ def reduce_on_plateau(
 
     def start() -> PlateauState:
         settings = PlateauSettings(
-            factor=real(factor),
-            patience=whole(patience),
-            threshold=real(threshold),
-            relative=flag(threshold_mode == "rel"),
-            sign=real(1 if mode == "min" else -1),
-            cooldown=whole(cooldown),
-            min_scale=real(min_scale),
-            eps=real(eps),
-            accumulation_size=whole(accumulation_size),
-            ignore_nonfinite=flag(nonfinite == "ignore"),
-        )
-        best = settings.sign * jnp.inf
-        # An array for each field, as one buffer cannot be donated twice.
+            **settings_arrays(
+                threshold_mode=threshold_mode, mode=mode, nonfinite=nonfinite, factor=factor,
+                patience=patience, threshold=threshold, cooldown=cooldown, min_scale=min_scale,
+                eps=eps, accumulation_size=accumulation_size,
+            )
+        )  # fmt: skip
+        best = real(NO_METRIC if mode == "min" else -NO_METRIC)
         return PlateauState(real(1), best, whole(0), whole(0), real(0), whole(0), settings)
 
     return transform(start, axis_name)

@@ -7,9 +7,10 @@ which every ``update`` takes from the code again. A check is its ``after_metric`
 from a state and a metric to the next state; :func:`collect` gathers metrics for it.
 """
 
+import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -26,9 +27,19 @@ State = TypeVar("State", bound=Any)
 """A feedback state, as described above."""
 
 
+NO_METRIC = float(np.finfo(np.float32).max)
+"""The best metric before the first. Infinity would trip ``jax_debug_infs``."""
+
+
 def collect(state: State, value: ArrayLike, axis_name: AxisName = None) -> State:
     """One more metric: averaged with those before it, and checked when they are enough."""
-    metric = _scalar(value)
+    return _collected(state, _metric(value), axis_name)
+
+
+# Compiled, since eager JAX sends the constants to the device one by one, which
+# jax.transfer_guard("disallow") forbids.
+@partial(jax.jit, static_argnums=2, inline=True)
+def _collected(state: State, metric: Array, axis_name: AxisName) -> State:
     metric = metric if axis_name is None else lax.pmean(metric, axis_name)
     counts = jnp.isfinite(metric) | ~state.settings.ignore_nonfinite
     total = state.metric_sum + jnp.where(counts, metric, 0)
@@ -44,36 +55,36 @@ def collect(state: State, value: ArrayLike, axis_name: AxisName = None) -> State
 
 def improves(metric: Array, best: Array, threshold: Array, relative: Array) -> Array:
     """Whether a metric that should fall lies below the best by more than the margin."""
-    # Not of an infinite best, which has no share: 0·∞ is NaN.
-    share = jnp.where(jnp.isfinite(best), jnp.abs(best), 0)
-    return metric < best - threshold * jnp.where(relative, share, 1)
+    size = jnp.abs(best)
+    # No margin without a best; an infinite one has no share, since 0·∞ is NaN.
+    margin = threshold * jnp.where(relative, jnp.where(size < NO_METRIC, size, 0), 1)
+    return metric < best - jnp.where(size < NO_METRIC, margin, 0)
 
 
 # A copy each time: a buffer that the user, or another field, has too could not be donated.
+# device_put, since jnp.array of a number is an implicit transfer for jax.transfer_guard.
 def real(value: ArrayLike) -> Array:
-    """A float32 array."""
-    return jnp.array(value, jnp.float32)
+    """A float32 array; what lies beyond is infinite."""
+    if isinstance(value, jax.Array):
+        return jnp.array(value, jnp.float32)
+    with np.errstate(over="ignore"):
+        return jax.device_put(np.array(value, np.float32))
 
 
 def whole(value: ArrayLike) -> Array:
     """An int32 array; what lies beyond saturates."""
     top = 2**31 - 1
-    if isinstance(value, int):
-        return jnp.array(min(value, top), jnp.int32)
-    value = value if isinstance(value, jax.Array) else np.asarray(value)
-    if jnp.issubdtype(value.dtype, jnp.integer):
-        value = value.clip(max=min(top, int(jnp.iinfo(value.dtype).max)))
-    return jnp.array(value, jnp.int32)
+    if isinstance(value, jax.Array):
+        if jnp.issubdtype(value.dtype, jnp.integer):
+            value = value.clip(max=min(top, int(jnp.iinfo(value.dtype).max)))
+        return jnp.array(value, jnp.int32)
+    return jax.device_put(np.minimum(np.asarray(value), top).astype(np.int32))
 
 
-def flag(value: ArrayLike) -> Array:
-    """A bool array."""
-    return jnp.array(value, bool)
-
-
-def _scalar(value: ArrayLike) -> Array:
-    # Floats first: JAX would wrap a 64-bit integer, and refuse a Python number beyond one. Within
-    # ±10³⁰⁰ Python makes a float of any; float32 ends far below, so the result is the same.
+def _metric(value: ArrayLike) -> Array:
+    """A metric in float32."""
+    # Floats first: NumPy makes an object of an integer beyond 64 bits. Within ±10³⁰⁰ Python makes
+    # a float of any; float32 ends far below, so the result is the same.
     if isinstance(value, int):
         value = float(max(min(value, 10**300), -(10**300)))
     value = value if isinstance(value, jax.Array) else np.asarray(value)
@@ -82,21 +93,30 @@ def _scalar(value: ArrayLike) -> Array:
     # Not everything that casts to a float: None would become NaN, and a text its number.
     if not any(jnp.issubdtype(value.dtype, kind) for kind in (jnp.integer, jnp.floating, bool)):
         raise TypeError(f"a metric's `value` must be real, got {value.dtype}")
-    with np.errstate(over="ignore"):
-        return jnp.asarray(
-            value if isinstance(value, jax.Array) else value.astype(np.float32), jnp.float32
-        )
+    return real(value)
+
+
+def settings_arrays(
+    *, threshold_mode: str, mode: str, nonfinite: str, **numbers: ArrayLike
+) -> dict[str, Array]:
+    """The arguments of a policy as arrays, by the names of its settings."""
+    counts = ("patience", "cooldown", "warmup", "reset_after", "accumulation_size")
+    arrays = {name: (whole if name in counts else real)(x) for name, x in numbers.items()}
+    return arrays | {
+        "relative": jax.device_put(np.array(threshold_mode == "rel")),
+        "sign": real(1 if mode == "min" else -1),
+        "ignore_nonfinite": jax.device_put(np.array(nonfinite == "ignore")),
+    }
 
 
 def unwrapped(tree: State) -> State:
     """The same tree with arrays where Flax's nnx has variables around them."""
+    variable = getattr(sys.modules.get("flax.nnx"), "Variable", ())
     return jax.tree.map(
-        lambda node: node.get_value() if _is_variable(node) else node, tree, is_leaf=_is_variable
+        lambda node: node.get_value() if isinstance(node, variable) else node,
+        tree,
+        is_leaf=lambda node: isinstance(node, variable),
     )
-
-
-def _is_variable(node: object) -> bool:
-    return hasattr(node, "get_value")
 
 
 NO_RATE = (
@@ -107,22 +127,29 @@ NO_RATE = (
 )
 
 
-class Feedback(optax.GradientTransformationExtraArgs):
-    """An Optax transform that says so where a learning rate belongs.
-
-    Optax multiplies a rate by -1, which a tuple takes for a repetition.
-    """
+class NotARate:
+    """Arithmetic that says where an object belongs that was given in place of a rate."""
 
     __slots__ = ()
+    remedy: ClassVar[str]
+
+    def _refuse(self, other: object = None) -> NoReturn:
+        raise TypeError(self.remedy)
+
+    __mul__ = __rmul__ = __neg__ = __add__ = __radd__ = __sub__ = __rsub__ = _refuse
+    __truediv__ = __rtruediv__ = __pow__ = __float__ = __jax_array__ = _refuse
+    __lt__ = __le__ = __gt__ = __ge__ = _refuse
+
+
+# Optax multiplies a rate by -1, which a tuple takes for a repetition.
+class Feedback(NotARate, optax.GradientTransformationExtraArgs):
+    """An Optax transform that says so where a learning rate belongs."""
+
+    __slots__ = ()
+    remedy = NO_RATE
 
     def __repr__(self) -> str:
         return "<an Optax transform, made by reduce_on_plateau or greedy>"
-
-    def _refuse(self, other: object = None) -> NoReturn:
-        raise TypeError(NO_RATE)
-
-    __mul__ = __rmul__ = __neg__ = __add__ = __radd__ = __sub__ = __rsub__ = _refuse
-    __truediv__ = __rtruediv__ = __float__ = __jax_array__ = _refuse
 
 
 def transform(
@@ -135,10 +162,6 @@ def transform(
         axis_name: mapped axes over which a metric is averaged.
     """
 
-    def init(params: optax.Params) -> Any:
-        del params
-        return start()
-
     def update(
         updates: optax.Updates,
         state: Any,
@@ -149,11 +172,11 @@ def transform(
     ) -> tuple[optax.Updates, Any]:
         del params, extra
         # The code's settings, whatever checkpoint the state came from.
-        state = state._replace(settings=start().settings)
+        state = state.with_settings(start())
         state = state if value is None else collect(state, value, axis_name)
         return jax.tree.map(partial(_scaled, state.scale), updates), state
 
-    return Feedback(init, update)
+    return Feedback(lambda params: start(), update)
 
 
 def _scaled(scale: Array, update: Array) -> Array:

@@ -3,14 +3,19 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple, final
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 from jax.export import register_namedtuple_serialization
 from jax.typing import ArrayLike
 
 from lr_optax._core.clock import as_float
-from lr_optax.feedback._transform import whole
+from lr_optax._core.hyperparameters import is_leaf
+from lr_optax._core.schedule import Schedule
+from lr_optax.feedback._transform import NotARate, whole
+from lr_optax.schedules.combine import StepFunction
 
 
 class FeedbackScheduleState(NamedTuple):
@@ -26,8 +31,14 @@ register_namedtuple_serialization(
 
 
 @final
-class FeedbackSchedule:
+class FeedbackSchedule(NotARate):
     """A schedule times the scale of a feedback transform; see :func:`with_feedback`."""
+
+    remedy = (
+        "with_feedback makes a hyperparameter with a state, not a number or a function of the "
+        "step: give it to with_hyperparams(optax.adam, learning_rate=with_feedback(...)), and put "
+        "warm-ups and factors into its schedule: with_feedback(scale(schedule, factor=2), ...)"
+    )
 
     def __init__(
         self,
@@ -46,6 +57,8 @@ class FeedbackSchedule:
 
     def __call__(self, state: FeedbackScheduleState, **extra: Any) -> Array:
         """The rate of the step whose metric, if there is a new one, is ``value``."""
+        if not isinstance(state, FeedbackScheduleState):
+            self._refuse()
         scale, _ = self._step(state, extra)
         return as_float(self._schedule(state.count)) * as_float(scale)
 
@@ -58,6 +71,39 @@ class FeedbackSchedule:
         self, state: FeedbackScheduleState, extra: dict[str, Any]
     ) -> tuple[Any, optax.OptState]:
         return self._feedback.update(jnp.ones((), jnp.float32), state.feedback, **extra)
+
+
+def is_real_scalar(value: Any) -> bool:
+    """Whether a value is one real number, not a bool or a random key, which is an array too."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if not is_leaf(value) or jnp.shape(value):
+        return False
+    kinds = jnp.integer, jnp.floating
+    return any(jnp.issubdtype(jnp.result_type(value), kind) for kind in kinds)
+
+
+def check_function(call: str, name: str, function: Callable[..., Any]) -> None:
+    """Try a function of the step without a value, as when it is compiled."""
+    if isinstance(function, Schedule):
+        return
+    others: list[str] = []
+
+    def traced(step: Array) -> float:
+        value = function(step)
+        others.extend([] if is_real_scalar(value) else [repr(value)])
+        return 0.0
+
+    try:
+        with jax.numpy_dtype_promotion("standard"):  # Optax's own schedules mix types
+            StepFunction().accept(traced)
+    except TypeError as error:
+        # StepFunction quotes the function that it tried.
+        problem = str(error).replace(repr(traced), repr(function))
+        raise TypeError(f"{call}: `{name}` {problem}") from None
+    except (AttributeError, LookupError) as error:
+        raise TypeError(f"{call}: `{name}` must be a function of the step: {error!r}") from error
+    if others:
+        raise TypeError(f"{call}: `{name}` must be a real scalar at each step, got {others[0]}")
 
 
 def with_feedback(
@@ -104,6 +150,7 @@ def with_feedback(
             f"with_feedback: `schedule` must be a function of the step, got {schedule!r}; a fixed "
             "rate is constant(0.1)"
         )
+    check_function("with_feedback", "schedule", schedule)
     if not isinstance(feedback, optax.GradientTransformation):
         raise TypeError(
             f"with_feedback: `feedback` must be a transform such as reduce_on_plateau(0.1), got "

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from numbers import Real
 
 import numpy as np
@@ -110,17 +111,17 @@ class Run:
         if not 0 <= length < math.inf or (unit == "fraction" and length > 1):
             rule = "a number in [0, 1]" if unit == "fraction" else "a finite number >= 0"
             raise ValueError(f"steps: `{unit}` must be {rule}, got {length}")
-        return self._whole_steps(unit, length)
+        return self._whole_steps(unit, exact(length))
 
-    def _whole_steps(self, unit: str, length: float) -> int:
+    def _whole_steps(self, unit: str, length: Fraction) -> int:
         match unit:
             case "epochs":
-                return _up(length * self.batches_per_epoch / self.accumulation_steps)
+                return math.ceil(length * self.batches_per_epoch / self.accumulation_steps)
             case "samples":
-                return _up(length / self.samples_per_step)
+                return math.ceil(length / self.samples_per_step)
             case "tokens":
                 sample_tokens = self._needed("sample_tokens", "tokens")
-                return _up(length / (self.samples_per_step * sample_tokens))
+                return math.ceil(length / (self.samples_per_step * sample_tokens))
             case _:
                 return round(length * self._needed("total_steps", "a fraction of the run"))
 
@@ -135,6 +136,11 @@ class Run:
         return value
 
 
-def _up(steps: float) -> int:
-    """Rounded up, but for what rounding errors add: 0.1 epochs of 30 steps are 3, not 4."""
-    return math.ceil(steps - 1e-9 * max(steps, 1))
+def exact(length: float) -> Fraction:
+    """The number that a float stands for: 0.1 epochs of 30 steps are 3, not 4."""
+    if isinstance(length, np.generic):
+        length = length.item()
+    value = Fraction(length)
+    simple = value.limit_denominator(10**6)
+    # Sums of some thousand fractions, such as 0.1 + 0.2, err by less than 1e-12.
+    return simple if abs(simple - value) <= value / 10**12 else value

@@ -1,7 +1,8 @@
 """The rates in an optimizer's state."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -30,6 +31,7 @@ class Entry(NamedTuple):
     value: Any  # an array
     labels: tuple[str, ...]  # of optax.partition, from the outermost on
     path: tuple[str, ...]  # all keys on the way, unique
+    group: tuple[str, ...]  # a scale reaches the rates whose paths begin with this
     updates: Array | None = None  # so far, of the wrapper it belongs to
 
 
@@ -39,7 +41,9 @@ def read_hyperparams(opt_state: object) -> dict[str, Array]:
     Finds what :func:`with_hyperparams` and ``optax.inject_hyperparams`` record, and the ``scale``
     of :func:`reduce_on_plateau`, :func:`greedy` and Optax's own, wherever they are nested. With
     every ``learning_rate`` comes its ``effective_learning_rate``, the product with the scales that
-    reach it: a scale reaches all rates of its chain, and those of the groups within that chain.
+    reach it. A scale reaches all rates of its chain, nested ones too, but none of another group:
+    the parts of ``optax.partition``, what ``optax.masked`` masks, the entries of a dict or list,
+    the optimizers of a tuple and the two of ``optax.contrib.sam`` are groups.
 
     Args:
         opt_state: the state of any Optax optimizer, a ``TrainState``, or an ``nnx.Optimizer``.
@@ -71,9 +75,9 @@ def read_hyperparams(opt_state: object) -> dict[str, Array]:
         :func:`next_hyperparams`.
     """
     entries = _entries(opt_state)
-    scales = [entry for entry in entries if entry.name == "scale"]
+    scales = [entry for entry in entries if entry.updates is None]
     for entry in [entry for entry in entries if entry.name == "learning_rate"]:
-        reaching = [s.value for s in scales if s.labels == entry.labels[: len(s.labels)]]
+        reaching = [s.value for s in scales if s.group == entry.path[: len(s.group)]]
         rate = math.prod(map(as_float, reaching), start=entry.value)
         entries.append(entry._replace(name="effective_learning_rate", value=rate, updates=None))
     return {name: entry.value for name, entry in _named(entries).items()}
@@ -130,26 +134,51 @@ NO_RECORD = (
 
 
 def _entries(opt_state: object) -> list[Entry]:
-    # Of a TrainState or an nnx.Optimizer, whose types are Flax's: it need not be installed.
-    return list(_find(unwrapped(getattr(opt_state, "opt_state", opt_state)), (), ()))
+    entries = _find(opt_state, (), ())
+    if isinstance(opt_state, tuple | list | dict) or len({e.path[:1] for e in entries}) > 1:
+        return entries
+    # Names of a TrainState or an nnx.Optimizer begin in its opt_state.
+    return [e._replace(path=e.path[1:], group=e.group[1:]) for e in entries]
 
 
-def _find(node: Any, labels: tuple[str, ...], path: tuple[str, ...]) -> Iterator[Entry]:
+def _find(node: Any, labels: tuple[str, ...], path: tuple[str, ...]) -> list[Entry]:
     if is_feedback(node) or isinstance(node, ReduceLROnPlateauState):
-        yield Entry("scale", node.scale, labels, path)
-    elif isinstance(node, HYPERPARAMS):
-        for name, value in node.hyperparams.items():
-            yield Entry(name, value, labels, path, node.count)
-        # Not into the states of schedules: their scales are in the values already.
-        yield from _find(node.inner_state, labels, (*path, "inner_state"))
-    elif isinstance(node, optax.PartitionState):
-        for label, child in node.inner_states.items():
-            yield from _find(child, (*labels, str(label)), (*path, str(label)))
-    else:
-        keyed, _ = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda x: x is not node)
-        for key, child in keyed:
-            if key:  # a leaf is its own child, without a key
-                yield from _find(child, labels, (*path, jax.tree_util.keystr(key, simple=True)))
+        return [Entry("scale", unwrapped(node.scale), labels, path, path)]
+    entries: list[Entry] = []
+    if isinstance(node, HYPERPARAMS):
+        values, count = unwrapped((node.hyperparams, node.count))
+        entries = [Entry(name, value, labels, path, path, count) for name, value in values.items()]
+    parts = []
+    for key, child in _children(node):
+        inner = (*labels, key) if isinstance(node, optax.PartitionState) else labels
+        parts.append(((*path, key), _find(child, inner, (*path, key))))
+    parts = [(place, part) for place, part in parts if part]
+    for place, part in parts:
+        reaches_all = _is_link(node, place, part, alone=len(parts) == 1)
+        entries += [e._replace(group=path) if reaches_all and e.group == place else e for e in part]
+    return entries
+
+
+def _children(node: Any) -> list[tuple[str, object]]:
+    """The nodes right below one, by key."""
+    if isinstance(node, HYPERPARAMS):
+        # Not the states of schedules: their scales are in the values already.
+        return [("inner_state", node.inner_state)]
+    node = node.inner_states if isinstance(node, optax.PartitionState) else node
+    keyed, _ = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda x: x is not node)
+    # A leaf is its own child, without a key.
+    return [(jax.tree_util.keystr(key, simple=True), child) for key, child in keyed if key]
+
+
+def _is_link(node: object, place: tuple[str, ...], part: list[Entry], *, alone: bool) -> bool:
+    """Whether a scale at a place of a node reaches all of that node, not just a group in it."""
+    if isinstance(node, optax.MaskedState | optax.PartitionState):
+        return False
+    if type(node) is tuple or isinstance(node, OrderedDict):  # optax.chain and named_chain
+        return alone or all(entry.name != "learning_rate" for entry in part)
+    # A dict with a bare policy in it is a named_chain whose order was lost.
+    bare = part[0].updates is None and part[0].path == place
+    return alone or (isinstance(node, dict) and bare)
 
 
 def _named(entries: list[Entry]) -> dict[str, Entry]:

@@ -15,8 +15,9 @@ from jax.typing import ArrayLike
 from optax.schedules import StatefulSchedule
 
 from lr_optax._core.clock import as_float
-from lr_optax._core.hyperparameters import is_known, is_leaf
-from lr_optax.feedback._transform import NO_RATE, Feedback
+from lr_optax._core.hyperparameters import is_known
+from lr_optax.feedback._transform import NO_RATE, Feedback, whole
+from lr_optax.feedback._with_feedback import check_function, is_real_scalar
 
 
 class HyperparamsState(NamedTuple):
@@ -95,7 +96,12 @@ def with_hyperparams(
             f"{factory!r}"
         )
     if not hyperparams:
-        raise TypeError("with_hyperparams: name at least one, as in learning_rate=0.1")
+        factory_name = getattr(factory, "__name__", "factory")
+        raise TypeError(
+            "with_hyperparams: name at least one, in the same call: "
+            f"with_hyperparams({factory_name}, learning_rate=0.1), not "
+            f"with_hyperparams({factory_name})(learning_rate=0.1)"
+        )
     for name, source in hyperparams.items():
         _check_name(factory, name)
         _check_source(name, source)
@@ -120,7 +126,7 @@ class Scheduled:
 
     def init(self, params: optax.Params) -> HyperparamsState:
         """The state before the first update."""
-        count = jnp.zeros((), jnp.int32)
+        count = whole(0)
         feedback = {name: schedule.init() for name, schedule in self.stateful.items()}
         values = self.values(count, feedback, {})
         return HyperparamsState(count, values, feedback, self.optimizer(values).init(params))
@@ -166,20 +172,11 @@ class Scheduled:
 
 def _scalar(name: str, value: ArrayLike) -> Array:
     value = value.item() if isinstance(value, np.generic) else value
-    if not _is_number(value):
+    if not is_real_scalar(value):
         raise TypeError(
             f"with_hyperparams: `{name}` must be a real scalar at each step, got {value!r}"
         )
     return as_float(value)
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a value is one real number, not a bool or a random key, which is an array too."""
-    value = value.item() if isinstance(value, np.generic) else value
-    if not is_leaf(value) or jnp.shape(value):
-        return False
-    kinds = jnp.integer, jnp.floating
-    return any(jnp.issubdtype(jnp.result_type(value), kind) for kind in kinds)
 
 
 def _once(value: Array, count: Array) -> Array:
@@ -210,22 +207,32 @@ def _check_name(factory: Callable[..., object], name: str) -> None:
     if name not in taken and all(p.kind != p.VAR_KEYWORD for p in taken.values()):
         near = difflib.get_close_matches(name, taken, n=1)
         remedy = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(taken)}"
+        if name in ("static_args", "hyperparam_dtype"):  # of optax.inject_hyperparams
+            remedy = "what is not named here stays what it is; bind it with functools.partial"
         raise TypeError(f"with_hyperparams: the factory has no argument {name!r}; {remedy}")
+
+
+BOUND = "(anything else is bound with functools.partial)"
 
 
 def _check_source(name: str, source: Any) -> None:
     source = source.item() if isinstance(source, np.generic) else source
     if isinstance(source, Feedback):
         raise TypeError(f"with_hyperparams: `{name}`: {NO_RATE}")
-    if _is_number(source) and is_known(source):
+    if is_real_scalar(source) and is_known(source):
         # Infinity stays what it is, as for no limit on a norm; what is beyond float32 does not.
         size, largest = abs(source), float(np.finfo(np.float32).max)
         if not (size <= largest or size == math.inf):
             raise ValueError(
                 f"with_hyperparams: `{name}` must be a number that float32 can hold, got {source!r}"
             )
-    if not (callable(source) or _is_number(source)):
+    if isinstance(source, type) or not (callable(source) or is_real_scalar(source)):
         raise TypeError(
             f"with_hyperparams: `{name}` must be a number or a function of the step, got "
-            f"{source!r} (anything else is bound with functools.partial)"
+            f"{source!r} {BOUND}"
         )
+    if callable(source) and not isinstance(source, StatefulSchedule):
+        try:
+            check_function("with_hyperparams", name, source)
+        except TypeError as error:
+            raise TypeError(f"{error} {BOUND}") from None

@@ -19,6 +19,7 @@ ROWS = [
 MODES = [(mode, threshold_mode) for mode in ("min", "max") for threshold_mode in ("rel", "abs")]
 ONE = jnp.ones((), jnp.float32)
 NAN = float("nan")
+NO_METRIC = np.finfo(np.float32).max
 
 
 def scales(metrics, **kwargs):
@@ -101,7 +102,7 @@ def test_rises_falls_waits_and_starts_anew():
     # Cuts, each followed by two that are passed over, even if they are good.
     seen, state = feed(tx, [3, 0, 0, 3, 0, 0, 3, 0, 0, 3], state)
     np.testing.assert_allclose(seen, [1.5] * 3 + [0.75] * 3 + [0.5] * 3 + [1])
-    assert (state.best, state.checks_to_skip, state.cuts_at_min) == (np.inf, 2, 0)
+    assert (state.best, state.checks_to_skip, state.cuts_at_min) == (NO_METRIC, 2, 0)
 
 
 def test_window_mean_decides_and_is_emptied_by_a_reset():
@@ -110,7 +111,7 @@ def test_window_mean_decides_and_is_emptied_by_a_reset():
     assert seen == [2, 1]
     assert (state.window_count, state.best) == (2, 4)
     seen, state = feed(tx, [8.0], state)  # 0.9 is the minimum: back to the beginning
-    assert (seen, state.window_count, state.best) == ([1], 0, np.inf)
+    assert (seen, state.window_count, state.best) == ([1], 0, NO_METRIC)
 
 
 def test_negative_metrics_that_stand_still_are_no_improvement():
@@ -186,3 +187,20 @@ def test_minimum_is_found_again_after_a_rise_however_it_is_rounded():
     assert np.all(seen[:, 1] > 0.3)
     np.testing.assert_allclose(seen[:, 2], 0.3, rtol=1e-6)
     assert np.all(seen[:, 3] == 1)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+@pytest.mark.parametrize("seen", [0, 2, 3, 4, 7])
+def test_a_changed_window_keeps_as_many_of_the_last_metrics(seen, size):
+    """The code decides about the window, too: from the first update after a restore on."""
+    old, new = (greedy(0.5, patience=9, window_size=n) for n in (3, size))
+    metrics = [float(n**2 % 11) for n in range(1, seen + 1)]
+    _, state = feed(old, metrics)
+    _, state = jax.jit(new.update)(ONE, state)
+    kept = metrics[-min(3, size) :]
+    assert (len(state.window), state.settings.patience) == (size, 9)
+    for metric in (100.0, 200.0, 300.0):
+        kept = [*kept, metric][-size:]
+        _, state = new.update(ONE, state, value=metric)
+        assert state.window.sum() == sum(kept)
+    assert state.window_count == (seen if size == 3 else min(seen, 3, size)) + 3

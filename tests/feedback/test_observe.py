@@ -1,6 +1,7 @@
 """observe and with_feedback: a metric where and when it is known."""
 
 import pickle
+from typing import NamedTuple
 
 import chex
 import jax
@@ -278,3 +279,96 @@ def test_metrics_beyond_any_float_are_infinite(mode, value):
 def test_a_transform_where_a_rate_belongs_says_so():
     with pytest.raises(TypeError, match=r"not a learning rate: put it behind the optimizer"):
         optax.adam(reduce_on_plateau(0.1)).init(PARAMS)
+
+
+@pytest.mark.parametrize("tx", [PLATEAU, reduce_on_plateau(0.5, mode="max"), greedy(0.5)])
+def test_nothing_is_infinite_before_the_first_metric(tx):
+    with jax.debug_infs(True):
+        state = tx.init(PARAMS)
+        for update in (tx.update, jax.jit(tx.update)):
+            for value in ({}, {"value": 2.0}):
+                _, after = update(PARAMS, state, **value)
+        assert (jax.jit(observe)(state, 2.0).best, after.best) == (2, 2)
+        assert observe(state, 2.0).best == 2
+
+
+@pytest.mark.parametrize("tx", [PLATEAU, greedy(0.5, window_size=3)])
+@pytest.mark.parametrize("value", [2.0, 2, np.float64(2), np.int8(2), jnp.bfloat16(2)])
+def test_no_transfer_is_implicit(tx, value):
+    with jax.transfer_guard("disallow"):
+        _, state = tx.update(PARAMS, tx.init(PARAMS))
+        _, updated = tx.update(PARAMS, state, value=value)
+        observed = observe(state, value)
+    assert updated.best == observed.best == 2
+
+
+def test_a_schedule_with_feedback_is_not_a_rate():
+    rate = with_feedback(constant(0.1), PLATEAU)
+    tx = optax.sgd(rate)
+    uses = (
+        lambda: tx.update(PARAMS, tx.init(PARAMS)),
+        lambda: -rate,
+        lambda: rate * 2,
+        lambda: 2 * rate,
+        lambda: 1 - rate,
+        lambda: rate / 2,
+        lambda: float(rate),
+        lambda: jnp.asarray(rate),
+        lambda: jnp.float32(2) * rate,
+        lambda: rate > 0,
+        lambda: rate(3),
+        lambda: warmup(rate, warmup_steps=3),
+        lambda: with_feedback(rate, PLATEAU),
+    )
+    for use in uses:
+        with pytest.raises(TypeError, match=r"with_hyperparams\(optax.adam, learning_rate=with_"):
+            use()
+
+
+def by_step(step):
+    return 0.1 if step < 5 else 0.01
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (by_step, "must be written with jax.numpy: by_step, in .* needs the value"),
+        (lambda step: 0.1 * np.cos(step / 10), "must be written with jax.numpy: <lambda>, in "),
+        (np.cos, "must be written with jax.numpy: <ufunc 'cos'> needs the value"),
+        (lambda params: params["w"] > 1, "must be a function from the step to a rate"),
+        (lambda params: params.items(), "must be a function of the step: AttributeError"),
+        (lambda: 0.1, "must be a function from the step to a rate"),
+        (lambda step: [0.1], r"must be a real scalar at each step, got \[0.1\]"),
+        (lambda step: jnp.ones(3), "must be a real scalar at each step"),
+        (lambda step: step > 5, "must be a real scalar at each step"),
+    ],
+)
+def test_a_function_is_tried_when_it_is_given(function, words):
+    with pytest.raises(TypeError, match=f"with_feedback: `schedule` {words}"):
+        with_feedback(function, PLATEAU)
+    with pytest.raises(TypeError, match=rf"with_hyperparams: `b1` {words}(?s:.*)functools.partial"):
+        with_hyperparams(optax.adam, b1=function)
+
+
+def test_a_policy_of_ones_own():
+    """A rule for the KL divergence between policies: half the rate, or twice, out of a band."""
+
+    class KLState(NamedTuple):
+        scale: jax.Array
+
+    def update(updates, state, params=None, *, kl=None, **extra):
+        del params, extra
+        if kl is not None:
+            factor = jnp.where(kl > 0.02, 0.5, jnp.where(kl < 0.005, 2.0, 1.0))
+            state = KLState(jnp.clip(state.scale * factor, 0.01, 10))
+        return jax.tree.map(lambda update: state.scale * update, updates), state
+
+    policy = optax.GradientTransformationExtraArgs(lambda params: KLState(jnp.float32(1)), update)
+    tx = with_hyperparams(optax.sgd, learning_rate=with_feedback(constant(0.25), policy))
+    state, update = tx.init(PARAMS), jax.jit(tx.update)
+    for kl, rate in ((0.01, 0.25), (0.03, 0.125), (0.001, 0.25), (0.001, 0.5)):
+        updates, state = update(PARAMS, state, PARAMS, kl=kl)
+        assert (updates["a"] == -rate).all()
+        assert read_hyperparams(state)["learning_rate"] == rate
+    updates, _ = update(PARAMS, state, PARAMS)
+    assert (updates["a"] == -0.5).all()

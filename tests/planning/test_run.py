@@ -1,7 +1,10 @@
 """Lengths in steps: counted by hand, and against a loop over batches."""
 
+from fractions import Fraction
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import pytest
 from hypothesis import given
@@ -44,6 +47,37 @@ def test_every_unit():
 def test_rounding_errors_make_no_step():
     run = Run(batch_size=1, dataset_size=30)
     assert [run.steps(epochs=n / 10) for n in range(11)] == list(range(0, 31, 3))
+
+
+@given(
+    length=st.integers(0, 10**20),
+    batch=st.integers(1, 10**7),
+    accumulation=st.integers(1, 9),
+    tokens=st.integers(1, 10**5),
+)
+def test_whole_lengths_are_exact(length, batch, accumulation, tokens):
+    run = Run(
+        batch_size=batch,
+        accumulation_steps=accumulation,
+        sample_tokens=tokens,
+        dataset_size=length + 1,
+    )
+    assert run.steps(samples=length) == -(-length // (batch * accumulation))
+    assert run.steps(tokens=length) == -(-length // (batch * accumulation * tokens))
+    assert run.steps(epochs=length) == -(-length * run.batches_per_epoch // accumulation)
+
+
+def test_long_lengths_in_other_types():
+    run = Run(batch_size=1)
+    for length in (10**9, 2**31 + 1, 10**12 + 1, 2**53 - 1):
+        for kind in (int, float, np.int64, np.float64, Fraction):
+            assert run.steps(samples=kind(length)) == length
+    assert run.steps(samples=2**53 + 1) == 2**53 + 1
+    assert run.steps(samples=10**9 + 0.5) == 10**9 + 1
+    assert Run(batch_size=1, dataset_size=2 * 10**10 + 1).steps(epochs=0.5) == 10**10 + 1
+    assert Run(batch_size=3, dataset_size=10**10).steps(epochs=0.3) == 10**9 + 1
+    assert Run(batch_size=1, total_steps=2**53 + 1).steps(fraction=1.0) == 2**53 + 1
+    assert Run(batch_size=1, dataset_size=10).steps(epochs=0.1 + 0.2) == 3
 
 
 def test_accumulation_is_that_of_multi_steps():

@@ -1,7 +1,10 @@
 """read_hyperparams, next_hyperparams: the rate in any optimizer's state."""
 
 from functools import partial
+from typing import NamedTuple
 
+import chex
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +15,7 @@ from flax.training.train_state import TrainState
 
 from lr_optax import (
     constant,
+    continue_from,
     linear,
     next_hyperparams,
     observe,
@@ -191,3 +195,145 @@ def test_next_values_need_the_schedules():
     assert next_hyperparams(state, {"decoder/learning_rate": 0.5}) == {"decoder/learning_rate": 0.5}
     with pytest.raises(KeyError, match="no hyperparameter 'learning_rate'; it has decoder/"):
         next_hyperparams(state, {"learning_rate": RATE})
+
+
+def group(rate, patience=0):
+    return optax.chain(
+        with_hyperparams(optax.sgd, learning_rate=rate), reduce_on_plateau(0.5, patience=patience)
+    )
+
+
+def effective(state):
+    """The effective rates by the path of their wrapper."""
+    name = "effective_learning_rate"
+    return {n.removesuffix(name): v for n, v in read(state).items() if n.endswith(name)}
+
+
+ENCODER, DECODER = {"encoder": True, "decoder": False}, {"encoder": False, "decoder": True}
+BOTH = (optax.masked(group(0.1), ENCODER), optax.masked(group(0.2, 9), DECODER))
+REACHED = {
+    "masked": (optax.chain(*BOTH), (0.05, 0.2)),
+    "masked in a chain": (optax.chain(*BOTH, PLATEAU), (0.025, 0.1)),
+    "masked in nested chains": (
+        optax.chain(optax.chain(optax.identity(), PLATEAU), optax.chain(*BOTH)),
+        (0.025, 0.1),
+    ),
+    "named_chain": (
+        optax.named_chain(("a", BOTH[0]), ("b", BOTH[1]), ("all", PLATEAU)),
+        (0.025, 0.1),
+    ),
+    "partition": (optax.partition({"encoder": group(0.1), "decoder": group(0.2, 9)}, LABELS),
+                  (0.05, 0.2)),
+    "partition in a wrapper": (
+        optax.apply_if_finite(optax.chain(PLATEAU, optax.partition(
+            {"encoder": group(0.1), "decoder": group(0.2, 9)}, LABELS)), 3),
+        (0.025, 0.1),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("tx", "rates"), REACHED.values(), ids=REACHED.keys())
+def test_the_effective_rate_is_the_one_that_is_used(tx, rates):
+    state = run(tx, steps=2, value=1.0)
+    assert sorted(effective(state).values()) == sorted(rates)
+    updates, _ = tx.update(PARAMS, state, PARAMS)
+    for name, rate in zip(("encoder", "decoder"), rates, strict=True):
+        np.testing.assert_allclose(updates[name], -rate, rtol=1e-6)
+
+
+class Optimizers(NamedTuple):
+    generator: optax.OptState
+    critic: optax.OptState
+
+
+def test_states_side_by_side_are_groups():
+    one, two = observe(observe(group(0.1).init(PARAMS), 1.0), 1.0), group(0.2).init(PARAMS)
+    unrecorded = optax.chain(optax.adam(0.1), PLATEAU).init(PARAMS)
+    unrecorded = observe(observe(unrecorded, 1.0), 1.0)
+    for both in ({"a": one, "b": two}, (one, two), [one, two], Optimizers(one, two)):
+        assert sorted(effective(both).values()) == [0.05, 0.2]
+    for both in ({"a": unrecorded, "b": two}, [two, unrecorded], Optimizers(two, unrecorded)):
+        assert list(effective(both).values()) == [0.2]
+
+
+def test_chains_in_a_chain_scale_its_rates():
+    links = {
+        "nested": optax.chain(optax.chain(optax.identity(), PLATEAU), TX),
+        "wrapped": optax.chain(TX, optax.apply_if_finite(PLATEAU, 3)),
+        "before": optax.chain(PLATEAU, TX),
+        "named": optax.named_chain(("sgd", TX), ("plateau", PLATEAU)),
+    }
+    for tx in links.values():
+        assert list(effective(run(tx, 2, value=1.0)).values()) == [0.35]
+    # Without the order of a named_chain, which some checkpoints lose.
+    assert list(effective(dict(run(links["named"], 2, value=1.0))).values()) == [0.35]
+    # A part of the parameters only.
+    tx = optax.chain(TX, optax.masked(PLATEAU, ENCODER))
+    assert list(effective(run(tx, 2, value=1.0)).values()) == [0.7]
+
+
+def test_a_hyperparameter_that_is_called_scale_is_none_of_a_metric():
+    def noisy(learning_rate, scale):
+        return optax.chain(optax.add_noise(scale, 0.5, jax.random.key(0)), optax.sgd(learning_rate))
+
+    tx = with_hyperparams(noisy, learning_rate=0.5, scale=0.25)
+    assert read(tx.init(PARAMS)) == {"scale": 0.25} | unscaled({"": 0.5})
+
+
+def test_a_state_with_a_field_called_opt_state():
+    inner, adversary = group(0.1), optax.chain(optax.identity(), group(0.05))
+    state = optax.contrib.sam(inner, adversary).init(PARAMS)
+    state = state._replace(adv_state=observe(observe(state.adv_state, 1.0), 1.0))
+    assert effective(state) == {"opt_state/0/": 0.1, "adv_state/1/0/": 0.025}
+    names = {n: 0.1 for n in read(state) if n.endswith("/learning_rate")}
+    assert set(next_hyperparams(state, names)) == set(names)
+    again = continue_from(state, RATE, name="adv_state/1/0/learning_rate")
+    np.testing.assert_allclose(again(0), 0.05, rtol=1e-6)
+
+
+class Misnamed(nnx.Module):
+    """Parameters whose names are those of our and others' states."""
+
+    def __init__(self):
+        names = ("hyperparams", "inner_states", "plateau_count", "opt_state", "scale", "settings")
+        for name in names:
+            setattr(self, name, nnx.Param(jnp.ones(2)))
+
+
+class Fields(NamedTuple):
+    hyperparams: dict
+    inner_states: list
+    inner_state: jax.Array
+    opt_state: jax.Array
+    scale: jax.Array
+    count: jax.Array
+    plateau_count: jax.Array
+
+
+def test_the_names_of_parameters_mean_nothing():
+    class Net(eqx.Module):
+        hyperparams: dict = eqx.field(static=True)
+        opt_state: jax.Array
+        inner_states: list
+        plateau_count: jax.Array
+
+        def get_value(self, shape):
+            return self.opt_state.reshape(shape)
+
+    w = jnp.ones(2)
+    fields = Fields({"learning_rate": w}, [w], w, w, w, w, w)
+    for params in (
+        Net({"depth": 2}, w, [w], w),
+        fields,
+        fields._asdict(),
+        nnx.state(Misnamed()),
+    ):
+        tx = optax.chain(with_hyperparams(optax.trace, decay=0.9), PLATEAU, TX)
+        seen = read_hyperparams(tx.init(params))
+        assert seen.keys() == {"decay", "scale", "learning_rate", "effective_learning_rate"}
+        state = observe(observe(tx.init(params), 1.0), 1.0)
+        assert state[1].scale == 0.5
+        chex.assert_trees_all_equal(state[0], tx.init(params)[0])
+        assert continue_from(state, RATE)(0) == RATE(0)
+    optimizer = nnx.Optimizer(Misnamed(), optax.chain(TX, PLATEAU), wrt=nnx.Param)
+    assert effective(optimizer.opt_state) == effective(optimizer) == {"": 0.8}

@@ -262,6 +262,20 @@ def test_rates_may_be_traced_mapped_and_differentiated():
         ("adam", {"learning_rate": 0.1}, "takes the function that makes an optimizer"),
         (optax.adam(0.1), {"learning_rate": 0.1}, r"with_hyperparams\(optax.adam, learning_rate="),
         (optax.sgd, {"learning_rate": 0.1, "momentum": None}, "`momentum` must be a number"),
+        (optax.adamw, {"mu_dtype": jnp.bfloat16}, "`mu_dtype` must be a number.*partial"),
+        (optax.adamw, {"mu_dtype": np.float32}, "`mu_dtype` must be a number.*partial"),
+        (optax.adamw, {"mu_dtype": "bfloat16"}, "`mu_dtype` must be a number.*partial"),
+        (
+            optax.adamw,
+            {"mask": lambda p: jax.tree.map(lambda x: x.ndim > 1, p)},
+            "`mask`(?s:.*)partial",
+        ),
+        (
+            optax.adam,
+            {},
+            r"with_hyperparams\(adam, learning_rate=0.1\), not with_hyperparams\(adam\)\(learn",
+        ),
+        (optax.adam, {"static_args": "b1"}, "no argument 'static_args'.*functools.partial"),
     ],
 )
 def test_errors_when_it_is_made(factory, hyperparams, words):
@@ -342,3 +356,31 @@ def test_errors_of_a_function_that_gives_no_number():
     for wrong in (lambda step: {"w": True}, lambda step: jnp.ones(3), lambda step: 1j):
         with pytest.raises(TypeError, match="`learning_rate` must be a real scalar"):
             with_hyperparams(optax.sgd, learning_rate=wrong).init(PARAMS)
+
+
+def test_multi_steps_takes_a_schedule_made_whole():
+    """Optax compares the number of micro-batches in a cond, which wants integers."""
+    sizes = linear(1.0, end_value=3.0, transition_steps=2)
+    tx = optax.MultiSteps(optax.sgd(1.0), every_k_schedule=lambda n: sizes(n).astype(jnp.int32))
+    state, made = tx.init(PARAMS), []
+    with jax.numpy_dtype_promotion("standard"):
+        for _ in range(6):
+            _, state = tx.update(PARAMS, state, PARAMS)
+            made.append(int(state.gradient_step))
+    assert made == [1, 1, 2, 2, 2, 3]
+
+
+def test_schedule_free_weights_its_average_by_the_rate_of_the_step():
+    """Given directly, a schedule is asked for the weight of the next step: S(t + 1)."""
+    schedule = linear(0.1, end_value=0.5, transition_steps=4)
+
+    def weight_sum(tx):
+        state = tx.init(PARAMS)
+        with jax.numpy_dtype_promotion("standard"):
+            _, state = tx.update(PARAMS, state, PARAMS)
+        return optax.tree.get(state, "weight_sum")
+
+    direct = optax.contrib.schedule_free_sgd(schedule)
+    ours = with_hyperparams(optax.contrib.schedule_free_sgd, learning_rate=schedule)
+    np.testing.assert_allclose(weight_sum(direct), schedule(1) ** 2, rtol=1e-6)
+    np.testing.assert_allclose(weight_sum(ours), schedule(0) ** 2, rtol=1e-6)
