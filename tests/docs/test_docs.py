@@ -30,6 +30,7 @@ def test_made_pages_are_up_to_date(script):
     [
         ("docs/make_predict.py", "TEXT", "predict.md"),
         ("docs/make_predict.py", "SECTION", "predict.md"),
+        ("docs/make_why_exact.py", "TEXT", "why_exact.md"),
         ("benchmarks/evidence.py", "PAGE", "evidence.md"),
         ("benchmarks/evidence.py", "SECTION", "evidence.md"),
     ],
