@@ -14,6 +14,7 @@ QUESTIONS = [
     "warmup_cosine_constant",
     "one_cycle_and_momentum",
     "plateau",
+    "adaptive_kl",
     "cooldown_in_mid_run",
     "backbone_and_head",
     "resume_longer",
@@ -21,6 +22,9 @@ QUESTIONS = [
     "good_peak",
     "sweep_schedules",
     "own_schedule",
+    "once_an_epoch",
+    "schedule_free",
+    "equinox_module",
 ]
 TOP = """# How do I ...?
 
