@@ -5,8 +5,8 @@ the state of ``with_hyperparams`` yourself is overwritten, not used.) This is a 
 codes: when an update has moved the policy by more than twice the target KL, divide the rate by 1.5;
 when by less than half the target, multiply it by 1.5; within limits. The transform's state is the
 rate itself, so the schedule is ``constant(1.0)``; ``warmup(constant(1.0), warmup_steps=100)`` would
-add a warm-up. ``update(..., value=kl)`` gives it the KL; without ``value``, the rate stays.
-(``observe`` reaches only this library's own rules.)
+add a warm-up. Extra arguments of ``update``, here ``kl``, reach the rule; without ``kl``, the rate
+stays. (``observe`` reaches only this library's own rules.)
 """
 
 from typing import NamedTuple
@@ -30,12 +30,12 @@ def adaptive_kl(init_value, *, target, factor=1.5, min_value=1e-5, max_value=1e-
     def init(params):
         return AdaptiveKL(jnp.array(init_value, jnp.float32))
 
-    def update(updates, state, params=None, *, value=None, **extra):
+    def update(updates, state, params=None, *, kl=None, **extra):
         rate = state.rate
-        if value is not None:
+        if kl is not None:
             lower = jnp.maximum(rate / factor, min_value)
             higher = jnp.minimum(rate * factor, max_value)
-            rate = jnp.where(value > 2 * target, lower, jnp.where(value < target / 2, higher, rate))
+            rate = jnp.where(kl > 2 * target, lower, jnp.where(kl < target / 2, higher, rate))
         return jax.tree.map(lambda update: rate * update, updates), AdaptiveKL(rate)
 
     return optax.GradientTransformationExtraArgs(init, update)
@@ -62,7 +62,7 @@ def step(w, state, kl, key):
     def loss(w):
         return -(advantages * log_policy(w)[jnp.arange(256), actions]).mean()
 
-    updates, state = tx.update(jax.grad(loss)(w), state, w, value=kl)
+    updates, state = tx.update(jax.grad(loss)(w), state, w, kl=kl)
     w = optax.apply_updates(w, updates)
     return w, state, (jnp.exp(old) * (old - log_policy(w))).sum(1).mean()
 
