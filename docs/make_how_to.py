@@ -29,8 +29,8 @@ QUESTIONS = [
 TOP = """# How do I ...?
 
 Each of these tasks is a script that runs as is, `python examples/NAME.py`, and is tested in CI.
-`docs/make_how_to.py` makes this page from [examples/](../examples). See also the list of all
-schedules, [gallery.md](gallery.md), and how to choose one, [choose.md](choose.md).
+`docs/make_how_to.py` makes this page from [examples/](../examples). See also the
+[list of all schedules](gallery.md) and [how to choose one](choose.md).
 """
 
 

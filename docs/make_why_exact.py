@@ -110,19 +110,20 @@ def rows(case: Case) -> list[str]:
     formula = jax.jit(lambda t: eval(case.formula, NAMES | {"t": t}))
     schedule = jax.jit(eval(case.call, dict(CALLS)))
     lines = []
-    for step in case.steps:
+    names = [f"`{case.formula}`", f"here: `{case.call}`", *[""] * len(case.steps)]
+    for name, step in zip(names, case.steps, strict=False):
         t = jnp.asarray(step, case.step_type)
-        shown = f"`{case.formula}`" if step == case.steps[0] else ""
-        lines.append(f"| {shown} | {step:,} | {written(formula(t))} | {written(schedule(t))} |")
+        lines.append(f"| {name} | {step:,} | {written(formula(t))} | {written(schedule(t))} |")
     return lines
 
 
 def table(cases: list[Case]) -> str:
-    """The rows of several cases, and the calls in their last column."""
-    head = ["| formula | step t | its rate | lr_optax |", "| --- | --- | --- | --- |"]
-    body = [line for case in cases for line in rows(case)]
-    calls = dict.fromkeys(f"`{case.call}`" for case in cases)
-    return "\n".join([*head, *body, "", f"lr_optax: {', '.join(calls)}."])
+    """The rows of several cases."""
+    head = [
+        "| formula, and the schedule that stands for it | t | formula | lr_optax |",
+        "| --- | --- | --- | --- |",
+    ]
+    return "\n".join([*head, *(line for case in cases for line in rows(case))])
 
 
 TEXT = """# Why exact?
