@@ -14,6 +14,7 @@ QUESTIONS = [
     "warmup_cosine_constant",
     "one_cycle_and_momentum",
     "plateau",
+    "adaptive_kl",
     "cooldown_in_mid_run",
     "backbone_and_head",
     "resume_longer",
@@ -21,12 +22,15 @@ QUESTIONS = [
     "good_peak",
     "sweep_schedules",
     "own_schedule",
+    "once_an_epoch",
+    "schedule_free",
+    "equinox_module",
 ]
 TOP = """# How do I ...?
 
 Each of these tasks is a script that runs as is, `python examples/NAME.py`, and is tested in CI.
-`docs/make_how_to.py` makes this page from [examples/](../examples). See also the list of all
-schedules, [gallery.md](gallery.md), and how to choose one, [choose.md](choose.md).
+`docs/make_how_to.py` makes this page from [examples/](../examples). See also the
+[list of all schedules](gallery.md) and [how to choose one](choose.md).
 """
 
 

@@ -1,7 +1,9 @@
 """How do I use schedules and a plateau with Equinox?
 
 Filter the model's arrays, as for any Optax optimizer. Modules, and masks made from them, are
-callable; ``with_hyperparams`` treats only the arguments that you name as schedules.
+callable; ``with_hyperparams`` treats only the arguments that you name as schedules. As an argument
+of ``eqx.filter_jit``, a schedule compiles again for every value, because Equinox treats Python
+numbers as static; pass ``schedule.as_arrays()`` instead.
 """
 
 from functools import partial

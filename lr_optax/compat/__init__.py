@@ -8,10 +8,11 @@ schedule is called with. What comes back is an ordinary :class:`lr_optax.Schedul
 library step by step, past the end included. The few deliberate differences are listed in each
 module; none of them needs the other library.
 
-A length counts calls of the scheduler there, and steps of the schedule here: if you stepped once an
-epoch, multiply lengths by the updates per epoch. Where a library takes fractions of a step, so do
-its calls here: 2.4 steps are followed as 12/5, exactly. A period whose fraction needs a numerator
-above 2³⁰ is followed by the nearest one that does not.
+A length counts calls of the scheduler there, and steps of the schedule here. If you stepped once an
+epoch of n updates, read the schedule at ``step // n``: ``from_function(lambda t: s(t // n))``.
+Lengths multiplied by n would give a rate that also changes within an epoch. Where a library takes
+fractions of a step, so do its calls here: 2.4 steps are followed as 12/5, exactly. A period whose
+fraction needs a numerator above 2³⁰ is followed by the nearest one that does not.
 """
 
 from lr_optax.compat import deepspeed as deepspeed

@@ -31,7 +31,7 @@ class Axes:
 
 
 def to_plain_data(value: object) -> Any:
-    """Plain data, as :func:`lr_optax.to_dict` writes schedules; what those do not hold is marked."""
+    """Plain data, as ``to_dict`` writes schedules; what those do not hold is marked."""
     return to_plain(value, "result", _marked)
 
 

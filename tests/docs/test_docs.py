@@ -5,11 +5,13 @@ import contextlib
 import doctest
 import importlib
 import re
+import runpy
 import subprocess
 import sys
 import types
 from pathlib import Path
 
+import jax.numpy as jnp
 import optax
 import pytest
 
@@ -30,6 +32,7 @@ def test_made_pages_are_up_to_date(script):
     [
         ("docs/make_predict.py", "TEXT", "predict.md"),
         ("docs/make_predict.py", "SECTION", "predict.md"),
+        ("docs/make_why_exact.py", "TEXT", "why_exact.md"),
         ("benchmarks/evidence.py", "PAGE", "evidence.md"),
         ("benchmarks/evidence.py", "SECTION", "evidence.md"),
     ],
@@ -43,6 +46,22 @@ def test_pages_of_results_have_the_words_of_their_scripts(script, template, page
         re.escape(part.replace("{{", "{").replace("}}", "}")) for part in words
     )
     assert re.search(pattern, (DOCS / page).read_text())
+
+
+def test_why_exact_has_the_rates_of_its_schedules():
+    script, page = (
+        runpy.run_path(str(DOCS / "make_why_exact.py")),
+        (DOCS / "why_exact.md").read_text(),
+    )
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    shown = iter(row[-3::2] for row in rows if row[-3].replace(",", "").isdigit())
+    for name in ("END", "FLOATS", "INTEGERS", "SHORT"):
+        for case in script[name]:
+            schedule = eval(case.call, dict(script["CALLS"]))
+            for step in case.steps:
+                rate = schedule(jnp.asarray(step, case.step_type))
+                assert next(shown) == [f"{step:,}", script["written"](rate)], case
+    assert list(shown) == []
 
 
 def test_every_schedule_of_optax_has_a_row():

@@ -87,10 +87,10 @@ def test_one_cycle_as_in_fastai():
     ("three_phase", "shape"), [(False, "cosine"), (True, "cosine"), (False, "linear")]
 )
 def test_momentum_mirrors_the_rate(three_phase, shape):
-    phases = {"total_steps": 90, "warmup_steps": 30, "three_phase": three_phase, "shape": shape}
+    phases = {"total_steps": 90, "warmup_steps": 30, "three_phase": three_phase}
     steps = np.arange(61 if three_phase else 91)
-    rate = one_cycle(1.0, div_factor=25.0, final_div_factor=1.0, **phases)(steps)
-    momentum = one_cycle_momentum(0.95, min_value=0.85, **phases)(np.arange(91))
+    rate = one_cycle(1.0, div_factor=25.0, final_div_factor=1.0, shape=shape, **phases)(steps)
+    momentum = one_cycle_momentum(0.95, min_value=0.85, shape=shape, **phases)(np.arange(91))
     height = (np.asarray(rate) - 0.04) / 0.96
     np.testing.assert_allclose(momentum[: len(steps)], 0.95 - 0.1 * height, rtol=1e-6)
     assert momentum[-1] == np.float32(0.95)
