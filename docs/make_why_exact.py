@@ -16,7 +16,7 @@ import lr_optax
 HERE = Path(__file__).parent
 FUNCTIONS = ("clip", "cos", "floor", "maximum", "minimum", "pi", "where")
 NAMES = {name: getattr(jnp, name) for name in FUNCTIONS}
-CALLS = {name: getattr(lr_optax, name) for name in lr_optax.__all__}
+CALLS = {name: getattr(lr_optax, name) for name in dir(lr_optax)}
 
 
 class Case(NamedTuple):
