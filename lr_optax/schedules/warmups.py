@@ -26,6 +26,7 @@ from lr_optax._core.hyperparameters import (
     PER_STEP,
     Fraction,
     NonNegative,
+    Number,
     Period,
     Positive,
     Rate,
@@ -103,7 +104,7 @@ def risen(
     warmup_steps: ArrayLike,
     init_value: ArrayLike = 0.0,
     shape: Rise = "linear",
-    lead: ArrayLike = 0,
+    lead: Number = 0,
 ) -> Array:
     """A rise to ``top`` for ``warmup_steps``, as :func:`warmup` describes it, then ``rate``."""
     if shape == "log":
@@ -246,10 +247,6 @@ def warmup_linear_decay(
     When to use it:
         As the first thing to try for a language model with a known budget: the more tokens per
         parameter, the more decay to zero gains over a cosine that ends at a tenth of the peak.
-
-    Reference:
-        S. Bergsma et al., "Straight to Zero: Why Linearly Decaying the Learning Rate to Zero Works
-        Best for LLMs", 2025, arXiv:2502.15938.
     """
     length = total_steps - warmup_steps
     rate = linear.formula(
@@ -278,7 +275,6 @@ def warmup_stable_decay(
     """Up, level, down (WSD): a trapezoid, or with a curve in its last phase.
 
     η(t) rises over w steps, stays at the peak until T − c, then falls over c steps.
-
     The rate is exactly ``end_value`` from step T on.
 
     Args:
