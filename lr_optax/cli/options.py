@@ -46,7 +46,7 @@ def _picture(path: Path | None) -> Path | None:
 
 def _saved(path: Path | None) -> Path | None:
     if path is not None:
-        if path.suffix not in (".json", ".csv"):
+        if path.suffix.lower() not in (".json", ".csv"):
             raise ValueError(f"{path}: a result is saved as .json or .csv")
         check_file(path)
     return path

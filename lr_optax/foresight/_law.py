@@ -21,6 +21,8 @@ LawParameters = Mapping[str, Array]
 # which is infinite at 0.
 _LOWEST_RATE = 1e-6
 
+_ROUNDING = 1e-6  # of the peak: float32 is off by a tenth of it
+
 
 class Changes(NamedTuple):
     """Where the rate changes: the step, the drop, the rate from then on, and S before it."""
@@ -179,7 +181,9 @@ def merged_changes(run: RunRates, ends: np.ndarray, *, count_warmup: bool, parts
     step, drop, rate, before = (field[kept] for field in changes)
     weights = np.abs(drop)
     parts_passed = np.floor(np.cumsum(weights) * parts / run.peak)
-    key = np.stack([parts_passed, np.searchsorted(ends, step), np.sign(drop)])
+    # Rounding moves a level rate up and down: such changes must not end a group at every step.
+    sign = np.where(weights > _ROUNDING * run.peak, np.sign(drop), 0)
+    key = np.stack([parts_passed, np.searchsorted(ends, step), sign])
     first = np.flatnonzero(np.any(np.diff(key, axis=1, prepend=np.nan) != 0, axis=0))
     step, rate, before = (
         np.add.reduceat(field * weights, first) / np.add.reduceat(weights, first)

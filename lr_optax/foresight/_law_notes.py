@@ -67,8 +67,12 @@ def fit_warnings(law: LossLaw) -> tuple[str, ...]:
 
 
 def _identification(law: LossLaw) -> tuple[str, ...]:
-    if any(_falls_from_a_level(log.run.values) for log in law.logs):
-        return ()
+    """What is missing if no rate stays at its peak for a good part of a run, then falls clearly."""
+    for log in law.logs:
+        rates, peak = log.run.values, log.peak
+        level = np.flatnonzero(rates >= 0.999 * peak)
+        if len(level) >= _LEVEL * len(rates) and rates[level[-1] :].min() < 0.7 * peak:
+            return ()
     steps, peak = max(law.horizon // 2, 10), rounded(max(law.peaks))
     tenth = max(steps // 10, 1)
     return (
@@ -77,12 +81,6 @@ def _identification(law: LossLaw) -> tuple[str, ...]:
         f"and warmup_stable_decay({peak}, total_steps={steps}, cooldown_steps={2 * tenth}, "
         f"warmup_steps={tenth})",
     )
-
-
-def _falls_from_a_level(rates: np.ndarray) -> bool:
-    """Whether the rate was at its peak for a good part of a run, and then fell clearly."""
-    level = np.flatnonzero(rates >= 0.999 * rates.max())
-    return len(level) >= _LEVEL * len(rates) and bool(rates[level[-1] :].min() < 0.7 * rates.max())
 
 
 def _structure(law: LossLaw, log: Log) -> tuple[float, str]:

@@ -14,6 +14,7 @@ from lr_optax._core.schedule import Schedule
 from lr_optax.results._result import Result, Table
 from lr_optax.results._saved import Axes
 from lr_optax.results.panels import Curve, Panel, palette_color, rate_curve
+from lr_optax.schedules.combine import AsSchedule
 from lr_optax.schedules.tables import interpolate
 
 Vector = np.ndarray | jax.Array | Iterable[float]
@@ -73,8 +74,8 @@ class Log(Result):
         steps: at which the loss was logged: updates of the optimizer, whole numbers in
             [0, 2³¹ − 1], each once, ascending.
         losses: at these steps, finite and > 0.
-        rates: the schedule of the run; or the rates at ``steps``. Those are interpolated linearly,
-            and constant before the first and after the last.
+        rates: the schedule of the run, or another function of the step; or the rates at ``steps``.
+            Those are interpolated linearly, and constant before the first and after the last.
         name: the run's name, for tables and pictures.
         remarks: what was left out when the log was read.
 
@@ -106,7 +107,9 @@ class Log(Result):
     ):
         logged_at, logged = _vector("steps", steps), _vector("losses", losses)
         _check_points(logged_at, logged)
-        if not isinstance(rates, Schedule):
+        if callable(rates):
+            rates = AsSchedule().accept(rates)
+        else:
             rates = rates_between(logged_at, _vector("rates", rates))
         fields = {"steps": logged_at.astype(np.int64), "losses": logged, "rates": rates}
         for field, value in {**fields, "name": str(name), "remarks": tuple(remarks)}.items():

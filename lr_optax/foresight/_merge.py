@@ -1,7 +1,6 @@
 """Decay without decaying: averages of checkpoints that equal a cooldown, and back."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Annotated, TypeVar, cast
 
 import jax
@@ -145,7 +144,8 @@ def average_checkpoints(checkpoints: Iterable[Tree], weights: Weights) -> Tree:
     When to use it:
         With :func:`merge_weights`, or with equal weights for the plain mean of the last n.
     """
-    total, last, layout, count = None, None, None, 0
+    totals: dict[int, np.ndarray] = {}
+    last, layout, count = None, None, 0
     for count, last in enumerate(checkpoints, 1):
         if count > len(weights):
             break
@@ -156,17 +156,21 @@ def average_checkpoints(checkpoints: Iterable[Tree], weights: Weights) -> Tree:
                 f"{count} has another structure, shape or type than the first at "
                 f"{', '.join(different[:3]) or 'its root'}"
             )
-        if weight := float(weights[count - 1]):
-            part = jax.tree.map(partial(_weighted, weight), last)
-            total = part if total is None else jax.tree.map(_added, total, part)
+        for i, leaf in enumerate(jax.tree.leaves(last)):
+            if _is_averaged(leaf) and weights[count - 1]:
+                array = np.asarray(leaf)
+                wide = array.astype(np.promote_types(array.dtype, np.float32))
+                totals[i] = totals.get(i, 0) + wide * float(weights[count - 1])
     if count != len(weights):
         raise ValueError(
             f"average_checkpoints: `checkpoints` must be as many as `weights`, got "
             f"{'more than' if count > len(weights) else f'{count} for'} {len(weights)}"
         )
-    if last is None or total is None:
+    if not np.any(weights):
         raise ValueError("average_checkpoints: there must be a checkpoint whose weight is not 0")
-    return jax.tree.map(_as_last, total, last)
+    leaves, structure = jax.tree.flatten(last)
+    averaged = [_like(leaf, totals[i]) if i in totals else leaf for i, leaf in enumerate(leaves)]
+    return structure.unflatten(averaged)
 
 
 def _layout(tree: object) -> dict[str, tuple[tuple[int, ...], bool]]:
@@ -181,19 +185,5 @@ def _is_averaged(leaf: object) -> bool:
     return jnp.issubdtype(getattr(leaf, "dtype", type(leaf)), jnp.inexact)
 
 
-def _weighted(weight: float, leaf: ArrayLike) -> object:
-    if not _is_averaged(leaf):
-        return leaf
-    array = np.asarray(leaf)
-    # A scalar times a number is no array, into which a sum could be written.
-    return np.asarray(array.astype(np.promote_types(array.dtype, np.float32)) * weight)
-
-
-def _added(total: np.ndarray, part: np.ndarray) -> np.ndarray:
-    return np.add(total, part, out=total) if _is_averaged(part) else part
-
-
-def _as_last(total: np.ndarray, last: ArrayLike) -> object:
-    if not _is_averaged(last):
-        return last
-    return total.item() if type(last) in (float, complex) else total.astype(np.asarray(last).dtype)
+def _like(leaf: ArrayLike, total: np.ndarray) -> object:
+    return total.item() if type(leaf) in (float, complex) else total.astype(np.asarray(leaf).dtype)

@@ -91,20 +91,15 @@ def curves_of(
         color = palette_color(i)
         curves.append(Curve(prediction.steps, prediction.losses, name, color, band=(low, high)))
         rates.append(rate_curve(prediction.schedule, prediction.total_steps, name, color))
-        limits.append(_limits(low, high, prediction.steps))
-    bottom, top = min(low for low, _ in limits), max(high for _, high in limits)
+        # The first twentieth begins so far above the rest that nothing else could be seen.
+        steps = prediction.steps
+        shown = steps >= steps[0] + 0.05 * (steps[-1] - steps[0])
+        bottom, top = float(low[shown].min()), float(high[shown].max())
+        limits += [bottom - 0.05 * (top - bottom), top + 0.05 * (top - bottom)]
     return (
-        Panel("step", "predicted loss", tuple(curves), limits=(bottom, top)),
+        Panel("step", "predicted loss", tuple(curves), limits=(min(limits), max(limits))),
         Panel("step", "learning rate", tuple(rates), limits=(0, None), height=1),
     )
-
-
-def _limits(low: np.ndarray, high: np.ndarray, steps: np.ndarray) -> tuple[float, float]:
-    """The part of the loss axis to show."""
-    # The first twentieth begins so far above the rest that nothing else could be seen.
-    shown = steps >= steps[0] + 0.05 * (steps[-1] - steps[0])
-    bottom, top = float(low[shown].min()), float(high[shown].max())
-    return bottom - 0.05 * (top - bottom), top + 0.05 * (top - bottom)
 
 
 @dataclass(frozen=True, eq=False)

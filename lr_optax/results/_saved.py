@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -109,20 +109,16 @@ def _read_result(kind: type, fields: dict[str, Any], kinds: Kinds) -> object:
 
 
 def _read_field(name: str, hint: Any, data: Any, kinds: Kinds) -> object:
+    def accept(value: object) -> object:
+        if not _fits(value, hint):
+            words = hint.__name__ if isinstance(hint, type) else str(hint)
+            raise TypeError(f"must be of type {words}, got {show(value)}")
+        return value
+
     try:
-        return gate(hint, _of_type(hint))(from_plain_data(data, kinds))
+        return gate(hint, accept)(from_plain_data(data, kinds))
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"`{name}` {error}") from None
-
-
-def _of_type(hint: Any) -> Callable[[object], object]:
-    def accept(value: object) -> object:
-        if _fits(value, hint):
-            return value
-        words = hint.__name__ if isinstance(hint, type) else str(hint)
-        raise TypeError(f"must be of type {words}, got {show(value)}")
-
-    return accept
 
 
 def _fits(value: object, hint: Any) -> bool:

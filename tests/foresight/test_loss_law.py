@@ -23,8 +23,8 @@ from lr_optax import (
     warmup_cosine_decay,
     warmup_stable_decay,
 )
-from lr_optax.foresight._law import Points, every_change, law_losses, law_named
-from lr_optax.foresight._log import run_rates
+from lr_optax.foresight._law import Points, every_change, law_losses, law_named, merged_changes
+from lr_optax.foresight._log import RunRates, run_rates
 from lr_optax.foresight._predict import losses_along
 from lr_optax.foresight.laws import LAW_NAMES
 
@@ -378,6 +378,15 @@ def test_the_rates_of_a_long_run_are_taken_in_blocks(monkeypatch):
     coarse = fit_loss_law(blocks, law="tissue", members=2).predict(FALLS, 2000)
     assert coarse.final == pytest.approx(exact.final, rel=1e-4)
     np.testing.assert_array_equal(coarse.steps[-1:], [1999])
+
+
+def test_rounding_of_a_level_rate_is_no_change_at_every_step():
+    """Or the changes of a long run would need memory for each of its steps."""
+    signs = np.random.default_rng(0).choice([-1, 1], 100_000)
+    rates = np.append(0.1 * (1 + 1e-7 * signs), np.linspace(0.1, 0.05, 1000))
+    changes = merged_changes(RunRates(rates, 1), np.array([50_000]), count_warmup=True, parts=100)
+    assert len(changes.step) < 300
+    assert changes.drop.sum() == pytest.approx(0.05, rel=1e-6)
 
 
 def test_what_is_refused():

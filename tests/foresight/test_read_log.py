@@ -7,6 +7,7 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import optax
 import pytest
 
 from lr_optax import Log, LossLaw, constant, interpolate, linear, read_log
@@ -196,6 +197,11 @@ def test_no_file_and_two_sources_of_rates(tmp_path):
 def test_bad_logs(steps, losses, rates, message):
     with pytest.raises(ValueError, match=message):
         Log(steps, losses, rates)
+
+
+def test_any_function_of_the_step_is_a_schedule():
+    log = Log([1, 5], [3.0, 2.0], optax.constant_schedule(0.5))
+    assert str(log) == str(Log([1, 5], [3.0, 2.0], constant(0.5)))
 
 
 def test_a_log_saves_and_reads_itself(tmp_path):

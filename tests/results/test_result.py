@@ -65,8 +65,9 @@ def test_json_loses_nothing(value, tmp_path):
 
 
 def test_csv_is_the_table_with_all_digits(tmp_path):
-    Inner(0).save(tmp_path / "result.csv")
-    assert (tmp_path / "result.csv").read_text() == "name,value\na<b,0.123456789\nlong name,\n"
+    for name in ("result.csv", "RESULT.CSV"):
+        Inner(0).save(tmp_path / name)
+        assert (tmp_path / name).read_text() == "name,value\na<b,0.123456789\nlong name,\n"
 
 
 def test_a_table_may_be_printed_otherwise_than_it_is_saved():

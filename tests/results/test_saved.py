@@ -47,17 +47,22 @@ SPOILED = [
     *(None, True, -1, 0, 0.5, 10**400, "x", [], ["x"], [[1]], {}, {"x": 1}, {"dict": {"x": None}}),
     *({"float": "x"}, {"float": 1}, {"schedule": {"none": {}}}, {"schedule": 1}),
     *({"result": ["None", {}]}, {"result": ["Log", {}]}, {"result": ["Log", [1]]}, {"result": []}),
-    {"array": [[1.0], "float64", [1]]},
-    {"array": [[], "float64", [0]]},
-    {"array": [[1.0, 2.0], "float64", [3]]},
-    {"array": [[1.0, "x"], "float64", [2]]},
-    {"array": [[1.5], "int64", [1]]},
-    {"array": [[1], "U500000000", [1]]},
-    {"array": [[None], "float64", [1]]},
-    {"array": [[[1.0], [1.0, 2.0]], "float64", [2]]},
-    {"array": [[1.0], "nothing", [1]]},
-    {"array": [[300], "int8", [1]]},
-    {"array": [[1.0], "float64"]},
+    *({"array": {"values": [], "dtype": "float64", "shape": shape}} for shape in ([0], [1], 1)),
+    *(
+        {"array": {"values": values, "dtype": dtype}}
+        for values, dtype in (
+            ([1.0], "float64"),
+            ([1.0, "x"], "float64"),
+            ([1.5], "int64"),
+            ([1], "U500000000"),
+            ([None], "float64"),
+            ([[1.0], [1.0, 2.0]], "float64"),
+            ([1.0], "nothing"),
+            ([300], "int8"),
+            (["1"], "bool"),
+        )
+    ),
+    *({"array": {"values": [1.0]}}, {"array": {"values": [1], "dtype": "int8", "x": 1}}),
     {"array": 1},
 ]
 
@@ -68,9 +73,9 @@ def mutants(fields):
         yield name, {key: item for key, item in fields.items() if key != name}
         for spoiled in SPOILED:
             yield name, {**fields, name: spoiled}
-        if isinstance(value, dict) and "array" in value and value["array"][2]:
-            values, dtype, (count, *shape) = value["array"]
-            yield name, {**fields, name: {"array": [values[1:], dtype, [count - 1, *shape]]}}
+        if isinstance(value, dict) and isinstance(value.get("array", {}).get("values"), list):
+            shorter = {**value["array"], "values": value["array"]["values"][1:]}
+            yield name, {**fields, name: {"array": shorter}}
         elif isinstance(value, list):
             yield name, {**fields, name: value[1:]}
             yield name, {**fields, name: [*value, value]}
