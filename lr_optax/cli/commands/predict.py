@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lr_optax.cli import options
-from lr_optax.cli.output import page_file, print_result
+from lr_optax.cli.output import check_distinct, print_result
 
 if TYPE_CHECKING:
     from lr_optax import LossLaw, Ranking, Schedule
@@ -41,19 +41,23 @@ def command(
     A loss law is fitted to the runs. An ensemble of fits gives each loss its spread, and the table
     marks the differences that exceed it.
     """
+    check_distinct(runs, [save, png, report])
     candidates = options.parse_schedules(candidate)
-    fitted = options.fit_logged_runs(runs, schedules, law, step=step, loss=loss, rate=rate)
-    print(f"{fitted}\n")
-    ranking = fitted.rank(candidates, total_steps)
+    options.check_rates(candidates, total_steps)
+    logs = options.read_runs(runs, schedules, step=step, loss=loss, rate=rate)
 
+    from lr_optax import fit_loss_law
     from lr_optax.results.panels import short
 
+    fitted = fit_loss_law(logs, law=law)
+    print(f"{fitted}\n")
+    ranking = fitted.rank(candidates, total_steps)
     title = f"{short(ranking.best, 60)} is predicted to end lowest"
     others = [name for name in ranking.names if name != ranking.best]
     if near := [name for name in others if not ranking.differs(ranking.best, name)]:
         title += f", not significantly below {len(near)} of {len(others)}"
     sections = _sections(fitted, ranking, candidates, total_steps)
-    print_result(ranking, png, save, page_file(report, title, sections))
+    print_result(ranking, title, sections, save=save, png=png, report=report)
 
 
 def _sections(

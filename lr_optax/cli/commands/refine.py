@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lr_optax.cli import options
-from lr_optax.cli.output import page_file, print_result, schedule_section
+from lr_optax.cli.output import check_distinct, print_result, schedule_section
 
 EXAMPLES = (
     "lr-optax refine run.csv --total-steps 20000 --peak 0.01 --png refined.png",
@@ -41,7 +41,7 @@ def command(
         typer.Option(
             metavar="N",
             min=1,
-            max=options.MAX_STEPS,
+            max=options.LAST_STEP,
             help="Length of the planned run.",
             show_default="that of the log",
         ),
@@ -58,6 +58,8 @@ def command(
 
     The log must cover the whole run, from its first step to its last.
     """
+    check_distinct([log], [save, png, report])
+
     from lr_optax import read_norms, refine
 
     steps, norms = read_norms(log, step=step, norm=column)
@@ -71,5 +73,5 @@ def command(
     )
     title = f"Warm up for {refined.peak_step} of {refined.total_steps} steps"
     sections = (refined.section(), schedule_section(refined.schedule))
-    print_result(refined, png, save, page_file(report, title, sections))
+    print_result(refined, title, sections, save=save, png=png, report=report)
     print(f"\n{refined.schedule!r}")
