@@ -5,11 +5,11 @@ work can end it.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from typer.models import OptionInfo
@@ -26,64 +26,68 @@ LAST_STEP = 2**31 - 1  # JAX counts steps in int32
 _MAX_STEPS = 10**8
 _STEP_BYTES = 170  # measured: two candidates and an optimization of 10 million steps took 1.7 GB
 
-T = TypeVar("T")
+
+def _check_output(parameter: typer.CallbackParam, path: Path | None) -> Path | None:
+    if path is None:
+        return None
+    match parameter.name:
+        case "png":
+            from lr_optax.results.figure import picture_format
+
+            picture_format(path)
+        case "save" if path.suffix.lower() not in (".json", ".csv"):
+            raise ValueError(f"{path}: a result is saved as .json or .csv")
+        case "report":
+            from lr_optax.results.page import plotly
+
+            plotly()
+    (check_folder if parameter.name == "out" else check_file)(path)
+    return path
 
 
-def _if_given(check: Callable[[T], object]) -> Callable[[T | None], T | None]:
-    """A callback that checks an option where it is given."""
-
-    def callback(value: T | None) -> T | None:
-        if value is not None:
-            check(value)
-        return value
-
-    return callback
-
-
-def _import_all(names: list[str]) -> None:
-    for name in names:
-        import_users_module(name, "--import")
-
-
-def _check_picture(path: Path) -> None:
-    from lr_optax.results.figure import picture_format
-
-    picture_format(path)
-    check_file(path)
-
-
-def _check_saved(path: Path) -> None:
-    if path.suffix.lower() not in (".json", ".csv"):
-        raise ValueError(f"{path}: a result is saved as .json or .csv")
-    check_file(path)
-
-
-def _check_report(path: Path) -> None:
-    from lr_optax.results.page import plotly
-
-    check_file(path)
-    plotly()
-
-
-def _check_length(total_steps: int) -> None:
-    if total_steps > _MAX_STEPS:
-        gigabytes = total_steps * _STEP_BYTES / 1e9
+def _check_length(total_steps: int | None) -> int | None:
+    if total_steps is not None and total_steps > _MAX_STEPS:
         raise ValueError(
             f"--total-steps takes at most {_MAX_STEPS} here, got {total_steps}: the rates of all "
-            f"steps are held in memory, about {gigabytes:.0f} GB"
+            f"steps are held in memory, about {total_steps * _STEP_BYTES / 1e9:.0f} GB"
         )
+    return total_steps
 
 
-def total_steps_option(least: int, words: str, default: str | None = None) -> OptionInfo:
-    """An option for the length of runs whose every step is computed."""
-    check = _if_given(_check_length)
+def option(
+    words: str,
+    metavar: str,
+    *,
+    default: str | None = None,
+    at_least: int | None = None,
+    at_most: int | None = None,
+) -> OptionInfo:
+    """An option with its help, and what the help says of the default."""
     return typer.Option(
-        metavar="N", min=least, callback=check, help=words, show_default=default or True
+        metavar=metavar, min=at_least, max=at_most, help=words, show_default=default or True
     )
 
 
-def _file(name: str, check: Callable[[Path], object], words: str) -> OptionInfo:
-    return typer.Option(name, metavar="FILE", callback=_if_given(check), help=words)
+def total_steps_option(words: str, at_least: int, default: str | None = None) -> OptionInfo:
+    """An option for the length of runs whose every step is computed."""
+    length = option(words, "N", default=default, at_least=at_least)
+    length.callback = _check_length
+    return length
+
+
+def _import_all(names: list[str] | None) -> list[str] | None:
+    for name in names or ():
+        import_users_module(name, "--import")
+    return names
+
+
+def _file(name: str, words: str) -> OptionInfo:
+    return typer.Option(name, metavar="FILE", callback=_check_output, help=words)
+
+
+def column(values: str) -> OptionInfo:
+    """An option that names a column of a log."""
+    return option(f"Column of {values}, if not found by its name.", "COLUMN")
 
 
 ImportOption = Annotated[
@@ -91,7 +95,7 @@ ImportOption = Annotated[
     typer.Option(
         "--import",
         metavar="MODULE",
-        callback=_if_given(_import_all),
+        callback=_import_all,
         is_eager=True,  # its schedules are known to every other option
         help="Import a module of your own first, so that schedules it defines with @schedule are "
         "known by name. Can be repeated.",
@@ -99,17 +103,14 @@ ImportOption = Annotated[
 ]
 OUT = typer.Option(
     metavar="FOLDER",
-    callback=_if_given(check_folder),
+    callback=_check_output,
     help="Folder for the results, as JSON, CSV and pictures.",
 )
-PictureOption = Annotated[
-    Path | None, _file("--png", _check_picture, "Write a picture: .png, .svg, .pdf, ...")
-]
+PictureOption = Annotated[Path | None, _file("--png", "Write a picture: .png, .svg, .pdf, ...")]
 SaveOption = Annotated[
-    Path | None,
-    _file("--save", _check_saved, "Save the result: everything as .json, the table as .csv."),
+    Path | None, _file("--save", "Save the result: everything as .json, the table as .csv.")
 ]
-ReportOption = Annotated[Path | None, _file("--report", _check_report, "Write an HTML report.")]
+ReportOption = Annotated[Path | None, _file("--report", "Write an HTML report.")]
 TaskOption = Annotated[
     str,
     typer.Option(
@@ -121,16 +122,13 @@ TaskOption = Annotated[
 ]
 MetricOption = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME",
-        help="The metric to minimize, if `train` returns several (the last value of a history).",
-    ),
+    option("The metric to minimize, if `train` returns several (a history's last value).", "NAME"),
 ]
 RunsArgument = Annotated[
     list[Path],
     typer.Argument(metavar="RUN", help="Logs: .csv, .jsonl, or TensorBoard event files."),
 ]
-TotalStepsOption = Annotated[int, total_steps_option(2, "Length of the planned run.")]
+TotalStepsOption = Annotated[int, total_steps_option("Length of the planned run.", 2)]
 SchedulesOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -140,15 +138,9 @@ SchedulesOption = Annotated[
         "or once for each.",
     ),
 ]
-
-
-def _column(values: str) -> OptionInfo:
-    return typer.Option(metavar="COLUMN", help=f"Column of {values}, if not found by its name.")
-
-
-StepOption = Annotated[str | None, _column("steps")]
-LossOption = Annotated[str | None, _column("losses")]
-RateOption = Annotated[str | None, _column("rates")]
+StepOption = Annotated[str | None, column("steps")]
+LossOption = Annotated[str | None, column("losses")]
+RateOption = Annotated[str | None, column("rates")]
 LawOption = Annotated[str, typer.Option(metavar="|".join(LAW_NAMES), help="Loss law to fit.")]
 
 
@@ -174,10 +166,8 @@ def users_train(task: str) -> "Train":
     module = import_users_module(name, "--task")
     train = getattr(module, function, None)
     if not callable(train):
-        file = getattr(module, "__file__", None)
-        raise ValueError(
-            f"--task {task}: {name} has no function {function!r}" + f" ({file})" * bool(file)
-        )
+        where = getattr(module, "__file__", "built into Python")
+        raise ValueError(f"--task {task}: {name} has no function {function!r} ({where})")
     return cast("Train", train)
 
 

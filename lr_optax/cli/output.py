@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from lr_optax.results._result import Result
     from lr_optax.results.page import Section
 
+    Sections = Callable[[], Iterable[Section]]
+
 _SHOW_CURSOR = "\x1b[?25h"  # a progress bar hides it
 _WRITING_SECONDS = 0.5  # a few files take milliseconds; a pipe that nobody reads takes forever
 _writing = threading.Lock()
@@ -116,13 +118,12 @@ def print_in_any_encoding() -> None:
 def _lookalikes(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(map(_lookalike, error.object[error.start : error.end])), error.end
-
-
-def _lookalike(char: str) -> str:
-    greek = unicodedata.name(char, "").rpartition("GREEK SMALL LETTER ")[2].lower()
-    simple = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
-    return _ASCII.get(char) or simple or (greek if greek.isascii() and greek.isalpha() else "?")
+    text = ""
+    for char in error.object[error.start : error.end]:
+        greek = unicodedata.name(char, "").rpartition("GREEK SMALL LETTER ")[2].lower()
+        simple = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
+        text += _ASCII.get(char) or simple or (greek if greek.isalpha() else "?")
+    return text, error.end
 
 
 def console(*, stderr: bool = False) -> "Console":
@@ -209,7 +210,7 @@ def picture(figure: Callable[[], "Figure"], path: Path) -> Content:
 def print_result(
     result: "Result",
     title: str,
-    sections: Iterable["Section"],
+    sections: "Sections",
     *,
     save: Path | None,
     png: Path | None,
@@ -225,15 +226,13 @@ def print_result(
     write_files(files | page_file(report, title, sections))
 
 
-def page_file(
-    report: Path | None, title: str, sections: Iterable["Section"]
-) -> dict[Path, Content]:
+def page_file(report: Path | None, title: str, sections: "Sections") -> dict[Path, Content]:
     """The page of a title and sections as a file, if one was asked for."""
     if report is None:
         return {}
     from lr_optax.results.page import page
 
-    return {report: lambda: page(title, sections, shlex.join(["lr-optax", *sys.argv[1:]]))}
+    return {report: lambda: page(title, sections(), shlex.join(["lr-optax", *sys.argv[1:]]))}
 
 
 def schedule_section(schedule: "Schedule") -> "Section":

@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from lr_optax.cli import options
 from lr_optax.cli.output import check_distinct, console, page_file, picture, write_files
 from lr_optax.results.printable import printable
@@ -24,6 +22,8 @@ EXAMPLES = (
     "lr-optax compare --task my_task:train --metric loss --total-steps 800 --peaks 0.01,0.1,1.0",
 )
 
+_DEFAULT = "depends on the task"
+
 _SEEDS = 6  # the fewest that give an interval
 
 _FILES = ("compare.json", "compare.csv", "runs.csv", "curves.csv", "compare.png")
@@ -36,34 +36,27 @@ def command(
     report: options.ReportOption = None,
     schedule: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="TEXT",
-            help="Add a schedule; it is scaled to each peak rate. Can be repeated.",
-        ),
+        options.option("Add a schedule; it is scaled to each peak. Can be repeated.", "TEXT"),
     ] = None,
     total_steps: Annotated[
         int | None,
         options.total_steps_option(
-            1, "Length of a run, a multiple of 40 for digits and text.", "depends on the task"
+            "Length of a run, a multiple of 40 for digits and text.", 1, _DEFAULT
         ),
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            max=10_000,
-            help="Runs per strategy and peak.",
-            show_default="depends on the task",
+        options.option(
+            "Runs per strategy and peak.", "N", default=_DEFAULT, at_least=1, at_most=10_000
         ),
     ] = None,
     peaks: Annotated[
         str | None,
-        typer.Option(
-            metavar="RATES",
-            help="Peak rates of the first round, separated by commas; a second round narrows in on "
-            "the best.",
-            show_default="depends on the task",
+        options.option(
+            "Peak rates of the first round, separated by commas; a second round narrows in on the "
+            "best.",
+            "RATES",
+            default=_DEFAULT,
         ),
     ] = None,
     imports: options.ImportOption = None,
@@ -107,7 +100,7 @@ def command(
         "compare.png": picture(result.plot, Path("compare.png")),
     }
     write_files({out / name: files[name] for name in _FILES})
-    write_files(page_file(report, result.title, [result.section()]))
+    write_files(page_file(report, result.title, lambda: [result.section()]))
 
 
 def _parse_peaks(text: str) -> list[float]:

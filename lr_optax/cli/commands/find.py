@@ -18,7 +18,7 @@ from lr_optax.cli.output import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lr_optax import RangeTest, Schedule, Tuning
+    from lr_optax import Schedule
     from lr_optax.results._result import Result
     from lr_optax.results.page import Section
     from lr_optax.tasks._task import Train
@@ -37,15 +37,13 @@ def command(
     task: options.TaskOption = "digits",
     schedule: Annotated[
         str | None,
-        typer.Option(
-            metavar="TEXT",
-            help="Schedule to train with; it is scaled to each peak rate.",
-            show_default="a cosine to zero",
+        options.option(
+            "Schedule to train with; it is scaled to each peak.", "TEXT", default="a cosine to zero"
         ),
     ] = None,
     min_value: Annotated[float, typer.Option(metavar="RATE", help="Lowest rate to try.")] = 1e-4,
     max_value: Annotated[float, typer.Option(metavar="RATE", help="Highest rate to try.")] = 10.0,
-    total_steps: Annotated[int, options.total_steps_option(1, "Length of a run.")] = 1000,
+    total_steps: Annotated[int, options.total_steps_option("Length of a run.", 1)] = 1000,
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Runs per rate.")] = 4,
     metric: options.MetricOption = None,
     out: Annotated[Path | None, options.OUT] = None,
@@ -81,7 +79,14 @@ def command(
     title = "Every run of the search diverged"
     if tuning.schedule is not None:
         title = f"A good peak rate is {tuning.best['peak']:.3g}"
-    write_files(page_file(report, title, _sections(tuning, ranges)))
+
+    def sections() -> "Iterator[Section]":
+        yield tuning.section("The search")
+        if tuning.schedule is not None:
+            yield schedule_section(tuning.schedule)
+        yield ranges.section("The range test")
+
+    write_files(page_file(report, title, sections))
     if tuning.schedule is not None:
         print(repr(tuning.schedule))
 
@@ -118,10 +123,3 @@ def _print_and_write(name: str, result: "Result", out: Path | None) -> None:
                 drawing: picture(result.plot, drawing),
             }
         )
-
-
-def _sections(tuning: "Tuning", ranges: "RangeTest") -> "Iterator[Section]":
-    yield tuning.section("The search")
-    if tuning.schedule is not None:
-        yield schedule_section(tuning.schedule)
-    yield ranges.section("The range test")

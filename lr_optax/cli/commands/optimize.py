@@ -1,13 +1,16 @@
 """``lr-optax optimize``."""
 
 import math
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lr_optax.cli import options
 from lr_optax.cli.output import check_distinct, print_result, schedule_section
+
+if TYPE_CHECKING:
+    from lr_optax.results.page import Section
 
 EXAMPLES = (
     "lr-optax optimize level.csv falls.csv --total-steps 50000 --warmup-steps 300 --png best.png",
@@ -48,11 +51,12 @@ def command(
     fitted = fit_loss_law(logs, law=law)
     best = optimize_schedule(fitted, total_steps, peak, warmup_steps=warmup_steps)
     title = f"Predicted loss {best.losses[0]:.4g}; the nearest recipe costs {best.cost:.2g} more"
-    sections = (
-        best.section(),
-        schedule_section(best.schedule),
-        fitted.section("The law and the runs it was fitted to"),
-    )
+
+    def sections() -> "Iterator[Section]":
+        yield best.section()
+        yield schedule_section(best.schedule)
+        yield fitted.section("The law and the runs it was fitted to")
+
     print_result(best, title, sections, save=save, png=png, report=report)
     print(f"\n{best.schedule!r}")
 
