@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import itertools
 import os
 import shlex
 import signal
@@ -10,19 +11,23 @@ import tempfile
 import threading
 import traceback
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from lr_optax.results.files import write_whole
+from lr_optax.results.printable import printable
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.console import Console
 
     from lr_optax import Schedule
     from lr_optax.results._result import Result
     from lr_optax.results.page import Section
+
+    Sections = Callable[[], Iterable[Section]]
 
 _SHOW_CURSOR = "\x1b[?25h"  # a progress bar hides it
 _WRITING_SECONDS = 0.5  # a few files take milliseconds; a pipe that nobody reads takes forever
@@ -67,7 +72,7 @@ def fail(error: Exception) -> NoReturn:
     except OSError:
         sys.stdout = io.StringIO()
     try:
-        print(f"lr-optax: {one_line(error)}", file=sys.stderr, flush=True)
+        print(f"lr-optax: {printable(one_line(error))}", file=sys.stderr, flush=True)
     except OSError:
         sys.stderr = io.StringIO()
     sys.exit(2)
@@ -113,13 +118,12 @@ def print_in_any_encoding() -> None:
 def _lookalikes(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(map(_lookalike, error.object[error.start : error.end])), error.end
-
-
-def _lookalike(char: str) -> str:
-    greek = unicodedata.name(char, "").rpartition("GREEK SMALL LETTER ")[2].lower()
-    simple = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
-    return _ASCII.get(char) or simple or (greek if greek.isascii() and greek.isalpha() else "?")
+    text = ""
+    for char in error.object[error.start : error.end]:
+        greek = unicodedata.name(char, "").rpartition("GREEK SMALL LETTER ")[2].lower()
+        simple = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
+        text += _ASCII.get(char) or simple or (greek if greek.isalpha() else "?")
+    return text, error.end
 
 
 def console(*, stderr: bool = False) -> "Console":
@@ -130,11 +134,7 @@ def console(*, stderr: bool = False) -> "Console":
 
 
 def check_folder(folder: Path) -> None:
-    """Fail before the work if nothing can be written into a folder, which need not exist yet.
-
-    Raises:
-        ValueError: no file can be made there.
-    """
+    """Fail before the work if nothing can be written into a folder, which need not exist yet."""
     existing = folder
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
@@ -146,63 +146,93 @@ def check_folder(folder: Path) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Fail before the work if a file cannot be written.
-
-    Raises:
-        ValueError: it is a folder, or in one that takes no files.
-    """
+    """Fail before the work if a file cannot be written."""
     if path.is_dir():
         raise ValueError(f"cannot write {path}: it is a folder")
+    # Root may write to any file, and a rename asks for rights to the folder alone.
+    if path.is_file() and not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222):
+        raise ValueError(f"cannot write {path}: the file is read-only")
     if path.is_file() or not path.exists():  # a device fails only when it is written to
         check_folder(path.parent)
 
 
-def write_files(files: Mapping[Path, str] | Mapping[Path, str | bytes]) -> None:
-    """Write files whole, with the folders that they need, and print their names.
+def check_distinct(inputs: Iterable[Path], outputs: Iterable[Path | None]) -> None:
+    """Fail before the work if an output would replace an input, a module or another output."""
+    runs = [file for path in inputs for file in (path, *path.glob("**/*tfevents*"))]
+    loaded = [getattr(module, "__dict__", {}).get("__file__") for module in [*sys.modules.values()]]
+    sources = {_identity(path) for path in (*runs, *map(Path, filter(None, loaded)))}
+    # A device takes any number of outputs.
+    files = [path for path in outputs if path and (path.is_file() or not path.exists())]
+    for path in files:
+        if _identity(path) in sources:
+            raise ValueError(f"cannot write {path}: it is an input")
+    for path, other in itertools.combinations(files, 2):
+        a, b = (Path(os.path.realpath(file)) for file in (path, other))
+        is_same = _identity(path) == _identity(other)
+        if is_same or a.is_relative_to(b) or b.is_relative_to(a):
+            raise ValueError(f"cannot write both {path} and {other}: they need the same place")
 
-    Raises:
-        ValueError: one of them cannot be written.
-    """
-    with uninterrupted():
-        for path, content in files.items():
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(path, content)
-            except OSError as error:
-                raise ValueError(f"cannot write {path}: {error.strerror}") from None
+
+def _identity(path: Path) -> object:
+    """What two names of one file have in common."""
+    try:
+        status = path.stat()
+    except OSError:
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino
+
+
+Content = Callable[[], str | bytes]
+"""Makes the content of a file when it is written: a picture that fails costs no result."""
+
+
+def write_files(files: Mapping[Path, Content]) -> None:
+    """Write files whole, one after another, with the folders that they need; print their names."""
     for path, content in files.items():
-        is_unnamed_picture = isinstance(content, bytes) and not path.suffix
-        print(f"wrote {path}{' (png)' * is_unnamed_picture}")
+        data = content()
+        try:
+            with uninterrupted():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, data)
+        except OSError as error:
+            raise ValueError(f"cannot write {path}: {error.strerror}") from None
+        is_unnamed_picture = isinstance(data, bytes) and not path.suffix
+        print(f"wrote {printable(str(path))}{' (png)' * is_unnamed_picture}")
+
+
+def picture(figure: Callable[[], "Figure"], path: Path) -> Content:
+    """A figure as a file's content, in the format that its ending names."""
+    from lr_optax.results.figure import picture_format, rendered
+
+    return lambda: rendered(figure(), picture_format(path))
 
 
 def print_result(
-    result: "Result", picture: Path | None, saved: Path | None, page: dict[Path, str]
+    result: "Result",
+    title: str,
+    sections: "Sections",
+    *,
+    save: Path | None,
+    png: Path | None,
+    report: Path | None,
 ) -> None:
     """Print a result, and write the files that were asked for."""
-    from lr_optax.results.figure import picture_format, rendered
-
-    files: dict[Path, str | bytes] = {}
-    if saved is not None:
-        files[saved] = result.written(saved.suffix)
-    if picture is not None:
-        files[picture] = rendered(result.plot(), picture_format(picture))
     print(result)
-    write_files({**files, **page})
+    files: dict[Path, Content] = {}
+    if save is not None:
+        files[save] = lambda: result.written(save.suffix.lower())
+    if png is not None:
+        files[png] = picture(result.plot, png)
+    write_files(files | page_file(report, title, sections))
 
 
-def page_file(report: Path | None, title: str, sections: Iterable["Section"]) -> dict[Path, str]:
-    """The page that a command was asked for, by its file; nothing if it was not.
-
-    Args:
-        report: the file.
-        title: the finding, in one line.
-        sections: what the page shows; not evaluated if there is no page.
-    """
+def page_file(report: Path | None, title: str, sections: "Sections") -> dict[Path, Content]:
+    """The page of a title and sections as a file, if one was asked for."""
     if report is None:
         return {}
     from lr_optax.results.page import page
 
-    return {report: page(title, sections, shlex.join(["lr-optax", *sys.argv[1:]]))}
+    return {report: lambda: page(title, sections(), shlex.join(["lr-optax", *sys.argv[1:]]))}
 
 
 def schedule_section(schedule: "Schedule") -> "Section":

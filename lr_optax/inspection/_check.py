@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lr_optax._core.schedule import Schedule
+from lr_optax._core.hyperparameters import RateFunction, Size, validated
 from lr_optax.results.sampling import LAST_STEP, rates_at, run_steps
 
 # The share of the peak above which an end costs: on 124M-parameter language models, cosine to a
@@ -15,6 +15,7 @@ _HIGH_END = 0.05
 _LATE = 0.98  # a restart in the last fiftieth of a run has no time to come down again
 
 _BEYOND = 50  # how many run lengths to look ahead for a peak or an end that the run misses
+_LOOKS = 400  # steps to look at there: each is within 1% of the next
 
 _SAME = 0.02  # how far a rate may be from the planned one before the difference is a jump
 
@@ -22,7 +23,7 @@ _SAME = 0.02  # how far a rate may be from the planned one before the difference
 class _View(NamedTuple):
     """The rates of a run, of the first step after it, and of some steps far beyond it."""
 
-    schedule: Schedule
+    schedule: RateFunction
     total: int
     steps: np.ndarray  # all of a run, or a sample of a long one
     run: np.ndarray
@@ -35,15 +36,20 @@ class _View(NamedTuple):
         return float(self.run.max())
 
 
+@validated
 def check(
-    schedule: Schedule, total_steps: int, *, since: Schedule | None = None, at: int | None = None
+    schedule: RateFunction,
+    total_steps: Size,
+    *,
+    since: RateFunction | None = None,
+    at: int | None = None,
 ) -> list[str]:
     r"""Likely mistakes in a schedule for a run of ``total_steps`` updates.
 
-    Only the rates are examined, so any schedule can be checked. The warnings are about rates that
-    are not finite, zero or negative; a momentum in place of a rate; a peak that the run does not
-    reach; a horizon shorter or longer than the run; upward jumps; an end far above zero; and, when
-    a run continues with another schedule, a jump from the old rate to the new.
+    Only the rates are examined. The warnings are about rates that are not finite, zero or
+    negative; a momentum in place of a rate; a peak that the run does not reach; a horizon shorter
+    or longer than the run; upward jumps; an end far above zero; and, when a run continues with
+    another schedule, a jump from the old rate to the new.
 
     Args:
         schedule: any schedule, or another function of the step.
@@ -57,8 +63,9 @@ def check(
         Sentences, the most serious first; empty if nothing looks wrong.
 
     Raises:
-        ValueError: ``total_steps`` is below 1, ``at`` is not a step of the run, or only one of
-            ``since`` and ``at`` is given.
+        TypeError: a schedule is not a function that can be compiled.
+        ValueError: ``total_steps`` is not a whole number >= 1, ``at`` is not a step of the run, or
+            only one of ``since`` and ``at`` is given.
 
     Example:
         >>> from lr_optax import cosine_decay, linear
@@ -73,13 +80,11 @@ def check(
         >>> print(*check(new, 2000, since=old, at=800), sep="\n")  # doctest: +ELLIPSIS
         at step 800 the rate jumps from 0.00955 to 0.0655, by a factor of 6.85: ...
     """
-    if total_steps < 1:
-        raise ValueError(f"check: `total_steps` must be a whole number >= 1, got {total_steps}")
     if (since is None) != (at is None):
         raise ValueError(
             "check: `since` and `at` must be given together: the schedule and the step"
         )
-    if at is not None and not 0 <= at < total_steps:
+    if at is not None and (not 0 <= at < total_steps or at % 1):
         raise ValueError(f"check: `at` must be a step from 0 to {total_steps - 1}, got {at}")
     view = _view(schedule, total_steps)
     for rule in _ALONE:
@@ -89,17 +94,25 @@ def check(
     return [*jump, *(warning for rule in _RULES for warning in rule(view))]
 
 
-def _view(schedule: Schedule, total_steps: int) -> _View:
-    steps = run_steps(total_steps)
-    far = np.geomspace(total_steps, _BEYOND * total_steps, 400).astype(np.int64)
-    later = np.unique(np.minimum(far, LAST_STEP))
-    run, after, beyond = (rates_at(schedule, t) for t in (steps, np.array(total_steps), later))
-    return _View(schedule, total_steps, steps, run, float(after), later, beyond)
+def _view(schedule: RateFunction, total_steps: int) -> _View:
+    steps, far = run_steps(total_steps), _BEYOND * total_steps
+    run, after = rates_at(schedule, steps), float(rates_at(schedule, np.array(total_steps)))
+    later_steps, later = _looks_until(schedule, total_steps, far)
+    if (later == run[-1]).all() and far < LAST_STEP:  # a milestone may lie still farther away
+        later_steps, later = _looks_until(schedule, total_steps, LAST_STEP)
+    return _View(schedule, total_steps, steps, run, after, later_steps, later)
 
 
-def _handover(old: Schedule, new: Schedule, at: int) -> Iterator[str]:
+def _looks_until(schedule: RateFunction, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+    """Steps from the first to the last, in equal ratios, and the rates there."""
+    steps = np.geomspace(first, last, _LOOKS).astype(np.int64)
+    steps = np.unique(np.minimum(steps, LAST_STEP))
+    return steps, rates_at(schedule, steps)
+
+
+def _handover(old: RateFunction, new: RateFunction, at: int) -> Iterator[str]:
     """The new schedule does not continue from the rate that the run has come to."""
-    due, now = (float(schedule(at)) for schedule in (old, new))
+    due, now = (float(rates_at(schedule, np.array(at))) for schedule in (old, new))
     if abs(now - due) <= _SAME * max(now, due):
         return
     jump = f"at step {at} the rate jumps from {due:.3g} to {now:.3g}"

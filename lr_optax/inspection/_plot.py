@@ -6,17 +6,21 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from lr_optax._core.hyperparameters import RateFunction
 from lr_optax._core.schedule import Schedule
-from lr_optax.results.figure import new_figure
-from lr_optax.results.sampling import ScheduleLike, points
+from lr_optax.results.figure import literal, new_figure
+from lr_optax.results.sampling import points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Several = RateFunction | Sequence[RateFunction] | Mapping[str, RateFunction]
+"""A schedule or another function of the step, several, or several by name."""
+
 
 def plot(
-    schedules: ScheduleLike | Sequence[ScheduleLike] | Mapping[str, ScheduleLike],
+    schedules: Several,
     total_steps: int,
     ax: Axes | None = None,
 ) -> Axes:
@@ -32,8 +36,8 @@ def plot(
 
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
-        ValueError: ``total_steps`` is below 1, or there is nothing to draw.
-        TypeError: ``schedules`` is something else.
+        ValueError: ``total_steps`` is not a whole number >= 1, or there is nothing to draw.
+        TypeError: ``schedules`` is something else, or a function that cannot be compiled.
 
     Example:
         >>> from lr_optax import constant, cosine_decay, plot
@@ -42,6 +46,8 @@ def plot(
         ['mine', 'theirs']
     """
     named = _by_name(schedules)
+    if total_steps < 1 or total_steps % 1:
+        raise ValueError(f"plot: `total_steps` must be a whole number >= 1, got {total_steps}")
     if ax is None:
         ax = new_figure(7, 4).add_subplot()
     _draw(ax, named, total_steps)
@@ -50,54 +56,44 @@ def plot(
     return ax
 
 
-def _by_name(
-    schedules: ScheduleLike | Sequence[ScheduleLike] | Mapping[str, ScheduleLike],
-) -> dict[str, ScheduleLike]:
+def _by_name(schedules: Several) -> dict[str, RateFunction]:
     if callable(schedules):
         schedules = [schedules]
-    if not isinstance(schedules, Mapping):
-        if not isinstance(schedules, Sequence):
-            raise TypeError(_not_a_schedule(schedules))
+    if isinstance(schedules, Sequence):
         schedules = {_label(schedule): schedule for schedule in schedules}
-    for schedule in schedules.values():
+    for schedule in schedules.values() if isinstance(schedules, Mapping) else [schedules]:
         if not callable(schedule):
-            raise TypeError(_not_a_schedule(schedule))
+            raise TypeError(
+                "plot: `schedules` must be a schedule, several, or a mapping from names to "
+                f"schedules, got {schedule!r}"
+            )
     if not schedules:
         raise ValueError("plot: there must be at least one schedule")
     return dict(schedules)
 
 
-def _not_a_schedule(value: object) -> str:
-    return (
-        f"plot: `schedules` must be a schedule, several, or a mapping from names to schedules, "
-        f"got {value!r}"
-    )
-
-
-def _label(schedule: ScheduleLike) -> str:
+def _label(schedule: RateFunction) -> str:
     text = repr(schedule) if isinstance(schedule, Schedule) else getattr(schedule, "__name__", "")
     short = textwrap.shorten(text or repr(schedule), 160, placeholder=" …")  # three lines of 60
     return textwrap.fill(short, 60, break_on_hyphens=False)
 
 
-def _draw(ax: Axes, schedules: Mapping[str, ScheduleLike], total_steps: int) -> None:
-    if total_steps < 1:
-        raise ValueError(f"plot: `total_steps` must be a whole number >= 1, got {total_steps}")
+def _draw(ax: Axes, schedules: Mapping[str, RateFunction], total_steps: int) -> None:
     for name, schedule in schedules.items():
-        ax.plot(*points(schedule, total_steps), label=name)
+        ax.plot(*points(schedule, total_steps), label=literal(name))
     ax.set(xlabel="step", ylabel="learning rate", xlim=(0, total_steps))
     ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
     ax.grid(alpha=0.3)
 
 
-def overview(schedules: Sequence[ScheduleLike], total_steps: int) -> Figure:
+def overview(schedules: Sequence[RateFunction], total_steps: int) -> Figure:
     """Schedules in one figure: the text of a single one above it, a legend of several below."""
     figure = new_figure(7, 4 + 0.2 * (len(schedules) - 1))
     named = _by_name(schedules)
     ax = figure.add_subplot()
     _draw(ax, named, total_steps)
     if len(named) == 1:
-        ax.set_title(next(iter(named)), fontsize=9)
+        ax.set_title(literal(next(iter(named))), fontsize=9)
     else:
         figure.legend(loc="outside lower center", fontsize=8)
     return figure

@@ -2,22 +2,14 @@
 
 import numpy as np
 
-from lr_optax._core.schedule import Schedule
+from lr_optax._core.hyperparameters import RateFunction
 from lr_optax.results.sampling import rates_at, run_steps
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-def key_points(schedule: Schedule, total_steps: int) -> list[tuple[int, float, str]]:
-    """Steps worth looking at, with their rates: ends, quarters, highest and lowest.
-
-    Args:
-        schedule: any schedule.
-        total_steps: the length of the run, >= 1; the last update is step ``total_steps`` - 1.
-
-    Returns:
-        Rows of step, rate and a note, in order of steps.
-    """
+def key_points(schedule: RateFunction, total_steps: int) -> list[tuple[int, float, str]]:
+    """Steps worth looking at, each with its rate and a note: ends, quarters, highest, lowest."""
     steps = run_steps(total_steps)
     run = rates_at(schedule, steps)
     notes = {
@@ -35,20 +27,13 @@ def key_points(schedule: Schedule, total_steps: int) -> list[tuple[int, float, s
     return [(n, rate, ", ".join(notes[n])) for n, rate in zip(sorted(notes), rates, strict=True)]
 
 
-def sketch(schedule: Schedule, total_steps: int, width: int = 64, height: int = 8) -> str:
+def sketch(schedule: RateFunction, total_steps: int, width: int = 64, height: int = 8) -> str:
     """A picture of block characters: the highest rate of each column of steps.
 
-    Args:
-        schedule: any schedule.
-        total_steps: the length of the run, >= 1.
-        width: characters.
-        height: lines.
-
-    Returns:
-        Lines, from top to bottom; a full column is the highest rate of the run. A rate that is
-        not finite or below 0 is empty.
+    A full column is the highest rate of the run. A rate that is not finite or below 0 is empty.
     """
-    rates = np.nan_to_num(rates_at(schedule, run_steps(total_steps)), posinf=0.0, neginf=0.0)
+    rates = rates_at(schedule, run_steps(total_steps))
+    rates = np.where(np.isfinite(rates) & (rates > 0), rates, 0.0)
     columns = np.array([part.max() for part in np.array_split(rates, min(width, len(rates)))])
     # A run of zeros must not divide by 0; 1e-38 is about the lowest normal float32.
     eighths = np.rint(columns / max(columns.max(), 1e-38) * 8 * height).astype(int)

@@ -20,6 +20,7 @@ from lr_optax.results.figure import draw, new_figure, write
 from lr_optax.results.files import write_whole
 from lr_optax.results.page import Section
 from lr_optax.results.panels import Panel
+from lr_optax.results.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -113,7 +114,8 @@ class Result:
 
     def __str__(self) -> str:
         table = self.table()
-        return "\n".join([table.text(), *table.legend, *(f"! {note}" for note in self.notes())])
+        lines = [table.text(), *table.legend, *(f"! {note}" for note in self.notes())]
+        return printable("\n".join(lines))
 
     def _repr_html_(self) -> str:
         table = self.table()
@@ -192,4 +194,5 @@ def _check_whole(result: Result) -> None:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
+    number = isinstance(value, float | np.floating)
+    return f"{value:.4g}" if number else printable(str(value)).replace("\n", "\\n")

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lr_optax.results.files import write_whole
-from lr_optax.results.panels import Curve, Marker, Panel, same_x, short
+from lr_optax.results.panels import Curve, Panel, same_x, short
+from lr_optax.results.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,15 +24,26 @@ _ROW_HEIGHT = 0.12  # of a panel of height 1: two lines of small text, at 200 pi
 _TITLE, _ROW = 84, 32  # characters in a line: what fits into 8 inches, and into a quarter of them
 
 
+def literal(text: str) -> str:
+    r"""A text as matplotlib shows it unchanged: it takes $...$ for a formula, _... for a secret.
+
+    >>> print(literal("$x$"), literal("_x"), sep="|")
+    \$x\$| _x
+    """
+    text = printable(text).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
 def draw(figure: Figure, panels: Sequence[Panel], title: str = "") -> None:
     """Draw panels on an empty figure."""
     if title:
-        figure.suptitle(textwrap.fill(title, _TITLE), fontsize=12, fontweight="bold")
-    grid = _axes(figure, panels)
+        title = literal(textwrap.fill(title, _TITLE))
+        figure.suptitle(title, fontsize=12, fontweight="bold")
     labeled: set[str] = set()
-    for axes, panel in zip(grid, panels, strict=True):
+    drawn = [*zip(_axes(figure, panels), panels, strict=True)]
+    for axes, panel in drawn:
         _fill(axes, panel, labeled)
-    for (upper, above), (lower, below) in pairwise(zip(grid, panels, strict=True)):
+    for (upper, above), (lower, below) in pairwise(drawn):
         if above.x == below.x:
             lower.sharex(upper)
             upper.set_xlabel("")
@@ -49,10 +61,13 @@ def _axes(figure: Figure, panels: Sequence[Panel]) -> list[Axes]:
 def _fill(axes: Axes, panel: Panel, labeled: set[str]) -> None:
     for curve in panel.curves:
         if curve.shown:
-            _add_curve(axes, curve, None if curve.name in labeled else short(curve.name, 60))
+            _add_curve(axes, curve, "" if curve.name in labeled else short(curve.name, 60))
             labeled.add(curve.name)
-    for marker in panel.markers:
-        _add_marker(axes, marker)
+    for low, high, name, color in panel.markers:
+        if low == high:
+            axes.axvline(low, color=color, linestyle="--", label=literal(name))
+        else:
+            axes.axvspan(low, high, color=color, alpha=0.15, label=literal(name))
     _set_axes(axes, panel)
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[1]:
@@ -60,7 +75,7 @@ def _fill(axes: Axes, panel: Panel, labeled: set[str]) -> None:
 
 
 def _set_axes(axes: Axes, panel: Panel) -> None:
-    axes.set(xlabel="\n".join(textwrap.wrap(panel.x, _TITLE)), ylabel=panel.y)
+    axes.set(xlabel=literal(textwrap.fill(panel.x, _TITLE)), ylabel=literal(panel.y))
     if "x" in panel.log:
         axes.set_xscale("log")
         _label_logs(axes.xaxis)
@@ -68,31 +83,26 @@ def _set_axes(axes: Axes, panel: Panel) -> None:
         axes.set_yscale("log")
         _label_logs(axes.yaxis)
     if panel.rows:
-        _name_rows(axes, panel.rows)
+        names = [literal(textwrap.fill(short(row, 60), _ROW)) for row in panel.rows]
+        axes.set_yticks(range(len(names)), names, fontsize=7)
+        axes.set_ylim(len(names) - 0.5, -0.5)
     elif panel.limits:
         axes.set_ylim(*panel.limits)
 
 
-def _add_curve(axes: Axes, curve: Curve, label: str | None) -> None:
+def _add_curve(axes: Axes, curve: Curve, label: str) -> None:
     axes.plot(
         curve.x,
         curve.y,
         _FORMS[curve.form],
         color=curve.color,
-        label=label or None,
+        label=literal(label) or None,
         drawstyle="steps-post" if curve.form == "steps" else "default",
         markersize=_SIZES.get(curve.form),
         markeredgewidth=2 if curve.form == "bars" else 0,
     )
     if curve.band:
         axes.fill_between(curve.x, *curve.band, color=curve.color, alpha=0.2, linewidth=0)
-
-
-def _add_marker(axes: Axes, marker: Marker) -> None:
-    if marker.low == marker.high:
-        axes.axvline(marker.low, color=marker.color, linestyle="--", label=marker.name)
-    else:
-        axes.axvspan(marker.low, marker.high, color=marker.color, alpha=0.15, label=marker.name)
 
 
 def _label_logs(axis: Axis) -> None:
@@ -107,12 +117,6 @@ def _label_logs(axis: Axis) -> None:
         axis.set_major_locator(MaxNLocator(6) if few else LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter("{x:g}")
-
-
-def _name_rows(axes: Axes, rows: Sequence[str]) -> None:
-    names = [textwrap.fill(short(row, 60), _ROW) for row in rows]
-    axes.set_yticks(range(len(rows)), names, fontsize=7)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
 
 
 def new_figure(width: float, height: float) -> Figure:

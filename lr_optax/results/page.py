@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import platform
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +15,8 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lr_optax.results.panels import Curve, Marker, Panel, same_x, short
+from lr_optax.results.panels import Curve, Panel, same_x, short
+from lr_optax.results.printable import printable
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -36,8 +38,27 @@ _FORMS: dict[str, dict[str, Any]] = {
     "steps": {"mode": "lines", "line_shape": "hv"},
     "dots": {"mode": "markers", "marker_size": 5, "marker_opacity": 0.6},
     "discs": {"mode": "markers", "marker_size": 9},
-    "bars": {"mode": "markers", "marker_size": 16, "marker_symbol": "line-ns",
-             "marker_line_width": 3},
+    "bars": {
+        "mode": "markers",
+        "marker_size": 16,
+        "marker_symbol": "line-ns",
+        "marker_line_width": 3,
+    },
+}
+
+_LAYOUT: dict[str, Any] = {
+    "template": "simple_white",
+    "margin": {"t": 20, "r": 20, "l": 50, "b": 50},
+    # The page's own background, light or dark, shows through.
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "legend": {"orientation": "h", "y": 1, "yanchor": "bottom"},
+}
+
+_ROW_NAME: dict[str, Any] = {
+    "x": 0, "xref": "x domain", "xanchor": "left", "yanchor": "bottom", "yshift": 5,
+    "showarrow": False, "font_size": 11, "align": "left", "borderpad": 0,
+    "bgcolor": "rgba(255,255,255,0.7)",
 }  # fmt: skip
 
 # Whatever the page holds, a browser loads nothing from anywhere for it.
@@ -78,13 +99,7 @@ pre {{ background: #8882; padding: 0.8rem; white-space: pre-wrap; max-height: 16
 
 
 class Section(NamedTuple):
-    """A part of a page.
-
-    Attributes:
-        heading: of it; empty for none.
-        body: what stands below it, as HTML.
-        panels: of the picture below that; empty for none.
-    """
+    """A part of a page: a heading, HTML below it, and a picture below that, each if not empty."""
 
     heading: str
     body: str = ""
@@ -105,9 +120,14 @@ def plotly() -> ModuleType:
     return subplots
 
 
+def escaped(text: str) -> str:
+    """A text as HTML shows it unchanged."""
+    return html.escape(printable(text))
+
+
 def code(text: str) -> str:
     """A text as it is, in HTML."""
-    return f"<pre>{html.escape(text)}</pre>"
+    return f"<pre>{escaped(text)}</pre>"
 
 
 def page(title: str, sections: Iterable[Section], command: str) -> str:
@@ -121,32 +141,30 @@ def page(title: str, sections: Iterable[Section], command: str) -> str:
     Raises:
         ModuleNotFoundError: Plotly is not installed.
     """
-    facts = "".join(
-        f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
-        for name, value in _facts().items()
-    )
-    parts, library = [], True
+    parts: list[str] = []
+    library = True  # it is a few megabytes, and needed once
     for section in sections:
-        parts.append(f"<h2>{html.escape(section.heading)}</h2>" if section.heading else "")
-        parts.append(section.body)
+        heading = f"<h2>{escaped(section.heading)}</h2>" if section.heading else ""
+        parts += [heading, section.body]
         if section.panels:
-            parts.append(_embedded(section.panels, library=library))
+            settings = {"displaylogo": False, "responsive": True}
+            figure = _figure(section.panels)
+            parts.append(figure.to_html(full_html=False, include_plotlyjs=library, config=settings))
             library = False
+    facts = [f"<tr><th>{escaped(k)}</th><td>{escaped(v)}</td></tr>" for k, v in _facts().items()]
     return _PAGE.format(
-        title=html.escape(title),
+        title=escaped(title),
         sections="\n".join(filter(None, parts)),
         command=code(command),
-        facts=facts,
+        facts="".join(facts),
     )
 
 
-def _facts() -> Mapping[str, str]:
+def _facts() -> dict[str, str]:
     installed = {}
     for name in _PACKAGES:
-        try:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             installed[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     device = jax.devices()[0]
     return installed | {
         "Python": platform.python_version(),
@@ -155,17 +173,12 @@ def _facts() -> Mapping[str, str]:
     }
 
 
-def _embedded(panels: Sequence[Panel], *, library: bool) -> str:
-    return _figure(panels).to_html(
-        full_html=False,
-        include_plotlyjs=library,
-        config={"displaylogo": False, "responsive": True},
-    )
-
-
 def _figure(panels: Sequence[Panel]) -> Figure:
     """Panels from top to bottom, with one legend."""
-    heights = [_panel_height(panel) for panel in panels]
+    heights = [
+        _UNIT * panel.height + sum(_ROW if len(row) <= _WIDE else _TWO_LINES for row in panel.rows)
+        for panel in panels
+    ]
     gap = _GAP if same_x(panels) else _GAP_WITH_LABELS
     inner = sum(heights) + gap * (len(panels) - 1)
     figure = plotly().make_subplots(
@@ -179,110 +192,73 @@ def _figure(panels: Sequence[Panel]) -> Figure:
         _fill(figure, row, panel, labeled)
         if row == len(panels) or not same_x(panels):
             figure.update_xaxes(title=_lines(panel.x), row=row, col=1)
-    names = {mark.name for panel in panels for mark in (*panel.curves, *panel.markers) if mark.name}
-    return _laid_out(figure, inner + _FRAME + _LEGEND * len(names))
-
-
-def _laid_out(figure: Figure, height: float) -> Figure:
     for axes in (figure.update_xaxes, figure.update_yaxes):
         axes(showgrid=True, automargin=True, tickformat=".6~g", hoverformat=".5~g")
-    return figure.update_layout(
-        template="simple_white",
-        height=height,
-        margin={"t": 20, "r": 20, "l": 50, "b": 50},
-        # The page's own background, light or dark, shows through.
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "y": 1, "yanchor": "bottom"},
-    )
+    names = {mark.name for panel in panels for mark in (*panel.curves, *panel.markers) if mark.name}
+    return figure.update_layout(height=inner + _FRAME + _LEGEND * len(names), **_LAYOUT)
 
 
 def _fill(figure: Figure, row: int, panel: Panel, labeled: set[str]) -> None:
+    place: dict[str, Any] = {"row": row, "col": 1}
     for curve in panel.curves:
-        _add_curve(figure, row, curve, labeled)
-    for marker in panel.markers:
-        _add_marker(figure, row, marker)
-    figure.update_xaxes(**_x_axis(panel), row=row, col=1)
-    figure.update_yaxes(title=_lines(panel.y), row=row, col=1, **_y_axis(panel))
+        _add_curve(figure, curve, named=curve.name not in labeled, **place)
+        labeled.add(curve.name)
+    for low, high, name, color in panel.markers:
+        shared = {"name": escaped(name), "showlegend": True, **place}
+        if low == high:
+            line = {"color": color, "dash": "dash", "width": 1.5}
+            figure.add_vline(low, line=line, opacity=1, **shared)
+        else:
+            figure.add_vrect(low, high, fillcolor=color, opacity=0.15, line_width=0, **shared)
+    axis: dict[str, Any] = {"type": "linear"}
+    if "x" in panel.log:
+        axis = {"type": "log", "dtick": _log_ticks([curve.x for curve in panel.curves])}
+    figure.update_xaxes(**axis, **place)
+    figure.update_yaxes(title=_lines(panel.y), **_y_axis(panel), **place)
     for y, name in enumerate(panel.rows):
         # Within the panel: next to it a long name would leave no room in a narrow window.
-        figure.add_annotation(
-            x=0, xref="x domain", y=y, text=_lines(short(name, 2 * _WIDE)), showarrow=False,
-            xanchor="left", yanchor="bottom", yshift=5, font_size=11, align="left",
-            bgcolor="rgba(255,255,255,0.7)", borderpad=0, row=row, col=1,
-        )  # fmt: skip
+        figure.add_annotation(y=y, text=_lines(short(name, 2 * _WIDE)), **_ROW_NAME, **place)
 
 
-def _add_curve(figure: Figure, row: int, curve: Curve, labeled: set[str]) -> None:
+def _add_curve(figure: Figure, curve: Curve, *, named: bool, **shared: Any) -> None:
     x, y = np.asarray(curve.x, np.float64), _finite(curve.y)
     kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), _POINTS)).astype(int))
-    shared: dict[str, Any] = {"legendgroup": curve.name, "row": row, "col": 1}
-    shared["visible"] = True if curve.shown else "legendonly"
+    shared |= {"legendgroup": curve.name, "visible": True if curve.shown else "legendonly"}
     if curve.band:
         low, high = (_finite(end)[kept] for end in curve.band)
-        _add_band(figure, x[kept], low, high, fillcolor=curve.color, **shared)
+        figure.add_scatter(
+            x=np.append(x[kept], x[kept][::-1]), y=np.append(low, high[::-1]), showlegend=False,
+            fill="toself", fillcolor=curve.color, opacity=0.2, mode="none", hoverinfo="skip",
+            **shared,
+        )  # fmt: skip
     figure.add_scatter(
-        x=x[kept], y=y[kept], text=curve.texts, name=html.escape(short(curve.name)),
-        showlegend=bool(curve.name) and curve.name not in labeled,
-        line_color=curve.color, marker_color=curve.color,
-        marker_line_color=curve.color, **_FORMS[curve.form], **shared,
+        x=x[kept], y=y[kept], text=curve.texts, name=escaped(short(curve.name)),
+        showlegend=bool(curve.name) and named, line_color=curve.color,
+        marker_color=curve.color, marker_line_color=curve.color, **_FORMS[curve.form], **shared,
     )  # fmt: skip
-    labeled.add(curve.name)
-
-
-def _add_band(
-    figure: Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, **shared: Any
-) -> None:
-    outline = np.concatenate([x, x[::-1]]), np.concatenate([low, high[::-1]])
-    look = {"fill": "toself", "opacity": 0.2, "mode": "none", "hoverinfo": "skip"}
-    figure.add_scatter(x=outline[0], y=outline[1], showlegend=False, **look, **shared)
-
-
-def _add_marker(figure: Figure, row: int, marker: Marker) -> None:
-    shared = {"row": row, "col": 1, "name": html.escape(marker.name), "showlegend": True}
-    if marker.low == marker.high:
-        line = {"color": marker.color, "dash": "dash", "width": 1.5}
-        figure.add_vline(marker.low, line=line, opacity=1, **shared)
-    else:
-        look = {"fillcolor": marker.color, "opacity": 0.15, "line_width": 0}
-        figure.add_vrect(marker.low, marker.high, **look, **shared)
-
-
-def _x_axis(panel: Panel) -> dict[str, Any]:
-    """What the x axis of a panel shows."""
-    if "x" in panel.log:
-        return {"type": "log", "dtick": _log_ticks([curve.x for curve in panel.curves])}
-    return {"type": "linear"}
 
 
 def _y_axis(panel: Panel) -> dict[str, Any]:
     """What the y axis of a panel shows."""
     if panel.rows:
-        ticks = {"tickvals": [*range(len(panel.rows))], "showticklabels": False}
-        return {"range": [len(panel.rows) - 0.5, -1], **ticks}
+        count = len(panel.rows)
+        return {"range": [count - 0.5, -1], "tickvals": [*range(count)], "showticklabels": False}
     if "y" in panel.log:
         ends = [None if end is None else float(np.log10(end)) for end in panel.limits or ()]
         ticks = _log_ticks([curve.y for curve in panel.curves])
         return {"type": "log", "range": ends or None, "dtick": ticks}
-    if panel.limits == (0, None):
-        return {"rangemode": "tozero"}
-    return {"range": panel.limits}
+    return {"rangemode": "tozero"} if panel.limits == (0, None) else {"range": panel.limits}
 
 
 def _lines(text: str) -> str:
-    return "<br>".join(map(html.escape, textwrap.wrap(text, _WIDE)))
-
-
-def _panel_height(panel: Panel) -> float:
-    rows = [_ROW if len(name) <= _WIDE else _TWO_LINES for name in panel.rows]
-    return _UNIT * panel.height + sum(rows)
+    return "<br>".join(map(escaped, textwrap.wrap(text, _WIDE)))
 
 
 def _log_ticks(values: Sequence[ArrayLike]) -> int | str | None:
     """Plotly's code for ticks that do not run into each other: 1, 10, 100 or 1, 2, 5, 10."""
-    every = np.concatenate([_finite(x).ravel() for x in values])
-    every = every[every > 0]
-    decades = np.log10(every.max() / every.min()) if len(every) else 0.0
+    numbers = np.concatenate([_finite(x).ravel() for x in values])
+    exponents = np.log10(numbers[numbers > 0])
+    decades = np.ptp(exponents) if len(exponents) else 0.0
     return 1 if decades > 2.5 else "D2" if decades > 1 else None
 
 

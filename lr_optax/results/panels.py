@@ -5,7 +5,8 @@ from typing import Literal, NamedTuple
 
 from numpy.typing import ArrayLike
 
-from lr_optax.results.sampling import ScheduleLike, points
+from lr_optax._core.hyperparameters import RateFunction
+from lr_optax.results.sampling import points
 
 PALETTE = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf")
 """Matplotlib's own cycle of colors, without its gray and its olive."""
@@ -18,11 +19,8 @@ class Curve(NamedTuple):
     """A line or dots; what is not finite is a gap.
 
     Attributes:
-        x: where.
-        y: the heights there.
-        name: in the legend; curves of one name are toggled together. Empty for no place there.
+        name: in the legend, "" for none; curves of one name are toggled together.
         color: as in CSS.
-        form: of the line, or of the dots.
         band: the lower and upper end of what is shaded around it.
         texts: what a pointer shows at each point of a page.
         shown: whether it is drawn before anything is toggled.
@@ -51,11 +49,8 @@ class Panel(NamedTuple):
     """One pair of axes. In a picture panels with the same ``x`` share it, as do those of ``y``.
 
     Attributes:
-        x: what the axis means.
-        y: the same.
-        curves: what is on it.
-        markers: what is marked on the x axis.
-        log: the logarithmic axes: "", "x", "y" or "xy".
+        x: what the axis means; so does ``y``.
+        log: the logarithmic axes.
         limits: of the y axis; None for what shows everything, None inside for a free end.
         rows: names for the heights 0, 1, ..., from top to bottom, instead of numbers.
         height: relative to the other panels, to which rows add; on a page 1 is some 200 pixels.
@@ -72,7 +67,7 @@ class Panel(NamedTuple):
 
 
 def rate_curve(
-    schedule: ScheduleLike, total_steps: int, name: str = "", color: str = GRAY
+    schedule: RateFunction, total_steps: int, name: str = "", color: str = GRAY
 ) -> Curve:
     """The rates of a run as a curve."""
     return Curve(*points(schedule, total_steps), name, color)
@@ -85,15 +80,7 @@ def interval_panel(
     spreads: Iterable[float],
     colors: Sequence[str],
 ) -> Panel:
-    """A panel of values with their spreads, one in each row.
-
-    Args:
-        x: what the values are.
-        names: of the rows, from top to bottom.
-        values: of each row.
-        spreads: half the width of its interval.
-        colors: of each row.
-    """
+    """A panel of values ± spreads, one in each row, from top to bottom."""
     curves = []
     for y, (value, spread, color) in enumerate(zip(values, spreads, colors, strict=True)):
         curves.append(Curve([value - spread, value + spread], [y, y], color=color))
@@ -102,9 +89,9 @@ def interval_panel(
     return Panel(x, "", tuple(curves), rows=names, height=0.5)
 
 
-def palette_color(place: int) -> str:
+def palette_color(index: int) -> str:
     """A color of its own for each of a few."""
-    return PALETTE[place % len(PALETTE)]
+    return PALETTE[index % len(PALETTE)]
 
 
 def same_x(panels: Iterable[Panel]) -> bool:

@@ -2,9 +2,13 @@
 
 import re
 
+import jax
 import jax.numpy as jnp
+import numpy as np
+import optax
 import pytest
 
+import lr_optax
 from lr_optax import check, cosine_decay, extend, from_function, linear, parse, scale, shift
 
 FINE = [
@@ -55,9 +59,50 @@ def test_tiny_runs_are_checked_too(steps):
     assert check(parse("linear(0.1, end_value=0.0, transition_steps=5)"), steps) is not None
 
 
-def test_total_steps_is_checked():
-    with pytest.raises(ValueError, match="`total_steps` must be a whole number >= 1, got 0"):
-        check(parse("constant(0.1)"), 0)
+@pytest.mark.parametrize("length", [0, -3, 10.5, 0.5, float("nan"), float("inf")])
+def test_total_steps_is_checked(length):
+    with pytest.raises(ValueError, match="check: `total_steps` must be a whole number >= 1, got"):
+        check(parse("constant(0.1)"), length)
+
+
+def test_a_whole_number_of_any_type_is_a_length():
+    linear = parse("linear(0.1, transition_steps=1000)")
+    assert check(linear, 1000.0) == check(linear, np.int64(1000)) == []
+
+
+def test_a_function_of_the_step_is_checked_too():
+    constant = optax.constant_schedule(0.1)  # returns a Python number
+    assert check(constant, 10) == check(lr_optax.constant(0.1), 10)
+    assert check(lambda step: 0.0, 10) == ["the rate is 0 at every step: nothing is learned"]
+    theirs, ours = optax.cosine_decay_schedule(0.1, 2000), cosine_decay(0.1, decay_steps=2000)
+    with jax.numpy_dtype_promotion("standard"):  # whole steps times floats, in Optax
+        assert check(theirs, 1000) == check(ours, 1000)
+    (jump, _) = check(constant, 10, since=lambda step: 0.05, at=5)
+    assert jump.startswith("at step 5 the rate jumps from 0.05 to 0.1")
+
+
+def test_a_function_that_cannot_be_compiled_gets_the_remedy():
+    with pytest.raises(TypeError, match=r"a schedule must be written with jax\.numpy: <lambda>"):
+        check(lambda step: 0.1 if step < 5 else 0.01, 10)
+
+
+@pytest.mark.parametrize("total", [1, 100, 2000, 10_000, 200_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "multistep_decay(0.1, decay_rate=0.1, boundaries=(210000, 250000))",
+        "warmup_stable_decay(0.1, total_steps=300000, cooldown_steps=90000)",
+    ],
+)
+def test_a_milestone_is_seen_however_far_away_it_is(text, total):
+    (warning,) = check(parse(text), total)
+    assert "the schedule is longer than the run: it ends at 100% of its peak" in warning
+
+
+def test_a_far_rise_is_seen_too():
+    (warning,) = check(parse("join((constant(0.1), constant(0.2)), boundaries=(100000000,))"), 1000)
+    assert "the run does not reach the peak" in warning
+    assert check(parse("constant(0.1)"), 1000)[0].startswith("the rate ends at 100%")
 
 
 OLD, NEW = (cosine_decay(0.1, decay_steps=n) for n in (1000, 2000))
@@ -92,6 +137,7 @@ def test_early_and_small_changes_are_not_jumps():
         ({"since": OLD}, "`since` and `at` must be given together"),
         ({"at": 3}, "`since` and `at` must be given together"),
         ({"since": OLD, "at": 2000}, "`at` must be a step from 0 to 1999, got 2000"),
+        ({"since": OLD, "at": 1.5}, "`at` must be a step from 0 to 1999, got 1.5"),
         ({"since": OLD, "at": -1}, "`at` must be a step from 0 to 1999, got -1"),
     ],
 )

@@ -37,8 +37,9 @@ def test_a_function_of_the_step_is_drawn_too():
     (line,) = plot(theirs, 100).lines
     (ours,) = plot(cosine_decay(0.1, decay_steps=100), 100).lines
     np.testing.assert_allclose(line.get_ydata(), ours.get_ydata(), atol=1e-7)
-    (line,) = plot(lambda step: 0.1, 100).lines
-    assert {*map(float, line.get_ydata())} == {float(np.float32(0.1))}
+    for constant_rate in (lambda step: 0.1, optax.constant_schedule(0.1)):
+        (line,) = plot(constant_rate, 100).lines
+        assert {*map(float, line.get_ydata())} == {float(np.float32(0.1))}
 
 
 def test_a_long_text_is_shortened_in_the_legend():
@@ -58,6 +59,9 @@ def test_a_run_of_any_length_costs_a_few_thousand_points():
     ("schedules", "total_steps", "error", "message"),
     [
         (FALLING, 0, ValueError, "`total_steps` must be a whole number >= 1, got 0"),
+        (FALLING, 10.5, ValueError, "`total_steps` must be a whole number >= 1, got 10.5"),
+        (FALLING, np.nan, ValueError, "`total_steps` must be a whole number >= 1, got nan"),
+        (lambda step: 0.1 if step < 5 else 0.2, 10, TypeError, "must be written with jax.numpy"),
         ([], 100, ValueError, "there must be at least one schedule"),
         ({}, 100, ValueError, "there must be at least one schedule"),
         (0.1, 100, TypeError, "`schedules` must be a schedule, several, or a mapping"),

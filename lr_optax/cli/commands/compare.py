@@ -3,16 +3,15 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from lr_optax.cli import options
-from lr_optax.cli.output import console, page_file, write_files
+from lr_optax.cli.output import check_distinct, console, page_file, picture, write_files
+from lr_optax.results.printable import printable
 
 if TYPE_CHECKING:
-    from lr_optax import Comparison
     from lr_optax.tasks._task import Task
 
 EXAMPLES = (
@@ -23,7 +22,11 @@ EXAMPLES = (
     "lr-optax compare --task my_task:train --metric loss --total-steps 800 --peaks 0.01,0.1,1.0",
 )
 
+_DEFAULT = "depends on the task"
+
 _SEEDS = 6  # the fewest that give an interval
+
+_FILES = ("compare.json", "compare.csv", "runs.csv", "curves.csv", "compare.png")
 
 
 def command(
@@ -33,38 +36,27 @@ def command(
     report: options.ReportOption = None,
     schedule: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="TEXT",
-            help="Add a schedule; it is scaled to each peak rate. Can be repeated.",
-        ),
+        options.option("Add a schedule; it is scaled to each peak. Can be repeated.", "TEXT"),
     ] = None,
     total_steps: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            max=options.MAX_STEPS,
-            help="Length of a run, a multiple of 40 for digits and text.",
-            show_default="depends on the task",
+        options.total_steps_option(
+            "Length of a run, a multiple of 40 for digits and text.", 1, _DEFAULT
         ),
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            max=10_000,
-            help="Runs per strategy and peak.",
-            show_default="depends on the task",
+        options.option(
+            "Runs per strategy and peak.", "N", default=_DEFAULT, at_least=1, at_most=10_000
         ),
     ] = None,
     peaks: Annotated[
         str | None,
-        typer.Option(
-            metavar="RATES",
-            help="Peak rates of the first round, separated by commas; a second round narrows in on "
-            "the best.",
-            show_default="depends on the task",
+        options.option(
+            "Peak rates of the first round, separated by commas; a second round narrows in on the "
+            "best.",
+            "RATES",
+            default=_DEFAULT,
         ),
     ] = None,
     imports: options.ImportOption = None,
@@ -81,12 +73,15 @@ def command(
     strategies, metrics = _strategies_and_metrics(task, metric)
     chosen = _task(task, total_steps, rates)
     length = total_steps or chosen.total_steps
+    check_distinct([], [report, *(out / name for name in _FILES)])
 
     import jax
 
     from lr_optax import check, compare
 
-    warnings = [f"! {text}: {line}" for text, s in added.items() for line in check(s, length)]
+    warnings = [
+        printable(f"! {text}: {line}") for text, s in added.items() for line in check(s, length)
+    ]
     with _progress_bar(warnings) as advance:
         result = compare(
             chosen.train(length),
@@ -99,8 +94,13 @@ def command(
             progress=advance,
         )
     print(result)
-    page = page_file(report, result.title, [result.section()])
-    write_files({out / name: content for name, content in _files(result).items()} | page)
+    files = {name: partial(str, text) for name, text in result.files().items()}
+    files |= {
+        "compare.json": lambda: result.written(".json"),
+        "compare.png": picture(result.plot, Path("compare.png")),
+    }
+    write_files({out / name: files[name] for name in _FILES})
+    write_files(page_file(report, result.title, lambda: [result.section()]))
 
 
 def _parse_peaks(text: str) -> list[float]:
@@ -166,10 +166,3 @@ def _progress_bar(warnings: Sequence[str]) -> Iterator[Callable[[int, int], None
         yield advance
     finally:
         bar.stop()
-
-
-def _files(result: "Comparison") -> dict[str, str | bytes]:
-    from lr_optax.results.figure import rendered
-
-    picture = rendered(result.plot(), "png")
-    return {"compare.png": picture, "compare.json": result.written(".json"), **result.files()}

@@ -2,23 +2,34 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lr_optax.cli import options
-from lr_optax.cli.output import page_file, schedule_section, write_files
+from lr_optax.cli.output import (
+    check_distinct,
+    page_file,
+    picture,
+    schedule_section,
+    write_files,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lr_optax import RangeTest, Schedule, Tuning
+    from lr_optax import Schedule
     from lr_optax.results._result import Result
     from lr_optax.results.page import Section
+    from lr_optax.tasks._task import Train
 
 EXAMPLES = (
     "lr-optax find --total-steps 400 --out results",
     "lr-optax find --task my_task:train --metric loss --total-steps 800",
+)
+
+_FILES = tuple(
+    f"{tool}{ending}" for tool in ("range_test", "tune") for ending in (".json", ".csv", ".png")
 )
 
 
@@ -26,18 +37,13 @@ def command(
     task: options.TaskOption = "digits",
     schedule: Annotated[
         str | None,
-        typer.Option(
-            metavar="TEXT",
-            help="Schedule to train with; it is scaled to each peak rate.",
-            show_default="a cosine to zero",
+        options.option(
+            "Schedule to train with; it is scaled to each peak.", "TEXT", default="a cosine to zero"
         ),
     ] = None,
     min_value: Annotated[float, typer.Option(metavar="RATE", help="Lowest rate to try.")] = 1e-4,
     max_value: Annotated[float, typer.Option(metavar="RATE", help="Highest rate to try.")] = 10.0,
-    total_steps: Annotated[
-        int,
-        typer.Option(metavar="N", min=1, max=options.MAX_STEPS, help="Length of a run."),
-    ] = 1000,
+    total_steps: Annotated[int, options.total_steps_option("Length of a run.", 1)] = 1000,
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Runs per rate.")] = 4,
     metric: options.MetricOption = None,
     out: Annotated[Path | None, options.OUT] = None,
@@ -54,6 +60,7 @@ def command(
     text = schedule or f"cosine_decay(1.0, decay_steps={total_steps})"
     with_peak = _with_peak(options.parse_schedules([text])[text], total_steps)
     train, step_metric, final_metric = _train(task, metric, total_steps)
+    check_distinct([], [report, *(out / name for name in _FILES if out)])
 
     import jax
 
@@ -72,14 +79,21 @@ def command(
     title = "Every run of the search diverged"
     if tuning.schedule is not None:
         title = f"A good peak rate is {tuning.best['peak']:.3g}"
-    write_files(page_file(report, title, _sections(tuning, ranges)))
+
+    def sections() -> "Iterator[Section]":
+        yield tuning.section("The search")
+        if tuning.schedule is not None:
+            yield schedule_section(tuning.schedule)
+        yield ranges.section("The range test")
+
+    write_files(page_file(report, title, sections))
     if tuning.schedule is not None:
         print(repr(tuning.schedule))
 
 
 def _train(
     task: str, metric: str | None, total_steps: int
-) -> "tuple[Callable[..., Any], str | None, str | None]":
+) -> "tuple[Train, str | None, str | None]":
     """What to train, and its metrics at every step and at the end."""
     from lr_optax.tasks._task import NAMES, load_task
 
@@ -99,16 +113,13 @@ def _with_peak(schedule: "Schedule", total_steps: int) -> "Callable[[float], Sch
 
 
 def _print_and_write(name: str, result: "Result", out: Path | None) -> None:
-    from lr_optax.results.figure import rendered
-
     print(f"{name}\n{result}")
     if out is not None:
-        texts = {out / f"{name}{ending}": result.written(ending) for ending in (".json", ".csv")}
-        write_files({out / f"{name}.png": rendered(result.plot(), "png"), **texts})
-
-
-def _sections(tuning: "Tuning", ranges: "RangeTest") -> "Iterator[Section]":
-    yield tuning.section("The search")
-    if tuning.schedule is not None:
-        yield schedule_section(tuning.schedule)
-    yield ranges.section("The range test")
+        data, table, drawing = (out / file for file in _FILES if file.startswith(name))
+        write_files(
+            {
+                data: lambda: result.written(".json"),
+                table: lambda: result.written(".csv"),
+                drawing: picture(result.plot, drawing),
+            }
+        )

@@ -5,7 +5,6 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable
 
 from lr_optax.cli import options
 
@@ -19,23 +18,19 @@ def command(imports: options.ImportOption = None) -> None:
     width = min(shutil.get_terminal_size().columns, 100)
     families: dict[str, list[str]] = {}
     for name, factory in catalogue().items():
-        families.setdefault(factory.__module__, []).append(_entry(name, factory, width))
+        call = textwrap.fill(
+            f"  {name}{inspect.signature(factory)}",
+            width,
+            subsequent_indent="    ",
+            break_on_hyphens=False,
+        )
+        summary = textwrap.fill(_first_line(factory.__doc__), width - 6)
+        entry = "\n".join(filter(None, [call, textwrap.indent(summary, " " * 6)]))
+        families.setdefault(factory.__module__, []).append(entry)
     for family, entries in sorted(families.items()):
         name = family.removeprefix("lr_optax.schedules.")
         title = textwrap.fill(f"{name}: {_first_line(sys.modules[family].__doc__)}", width)
         print("\n".join([title, *entries, ""]))
-
-
-def _entry(name: str, factory: Callable[..., object], width: int) -> str:
-    call = textwrap.fill(
-        f"{name}{inspect.signature(factory)}",
-        width,
-        initial_indent="  ",
-        subsequent_indent="    ",
-        break_on_hyphens=False,
-    )
-    summary = textwrap.indent(textwrap.fill(_first_line(factory.__doc__), width - 6), " " * 6)
-    return f"{call}\n{summary}" if summary else call
 
 
 def _first_line(docstring: str | None) -> str:

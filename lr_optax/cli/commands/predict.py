@@ -1,15 +1,14 @@
 """``lr-optax predict``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lr_optax.cli import options
-from lr_optax.cli.output import page_file, print_result
+from lr_optax.cli.output import check_distinct, print_result
 
 if TYPE_CHECKING:
-    from lr_optax import LossLaw, Ranking, Schedule
     from lr_optax.results.page import Section
 
 EXAMPLES = (
@@ -41,29 +40,29 @@ def command(
     A loss law is fitted to the runs. An ensemble of fits gives each loss its spread, and the table
     marks the differences that exceed it.
     """
+    check_distinct(runs, [save, png, report])
     candidates = options.parse_schedules(candidate)
-    fitted = options.fit_logged_runs(runs, schedules, law, step=step, loss=loss, rate=rate)
-    print(f"{fitted}\n")
-    ranking = fitted.rank(candidates, total_steps)
+    options.check_rates(candidates, total_steps)
+    logs = options.read_runs(runs, schedules, step=step, loss=loss, rate=rate)
 
+    from lr_optax import fit_loss_law
+    from lr_optax.foresight._prediction import curves_of
+    from lr_optax.results.page import Section
     from lr_optax.results.panels import short
 
+    fitted = fit_loss_law(logs, law=law)
+    print(f"{fitted}\n")
+    ranking = fitted.rank(candidates, total_steps)
     title = f"{short(ranking.best, 60)} is predicted to end lowest"
     others = [name for name in ranking.names if name != ranking.best]
     if near := [name for name in others if not ranking.differs(ranking.best, name)]:
         title += f", not significantly below {len(near)} of {len(others)}"
-    sections = _sections(fitted, ranking, candidates, total_steps)
-    print_result(ranking, png, save, page_file(report, title, sections))
 
+    def sections() -> "Iterator[Section]":
+        yield ranking.section()
+        curves = {name: fitted.predict(candidates[name], total_steps) for name in ranking.names}
+        caption = "<p>Shaded: 90%. Gray: the logged runs. Click a name to show or hide it.</p>"
+        yield Section("Predicted curves", caption, curves_of(curves, fitted.logs))
+        yield fitted.section("The law and the runs it was fitted to")
 
-def _sections(
-    law: "LossLaw", ranking: "Ranking", candidates: "Mapping[str, Schedule]", total_steps: int
-) -> "Iterator[Section]":
-    from lr_optax.foresight._predict import curves_of
-    from lr_optax.results.page import Section
-
-    yield ranking.section()
-    predictions = {name: law.predict(candidates[name], total_steps) for name in ranking.names}
-    caption = "<p>Shaded: 90%. Gray: the logged runs. Click a name to show or hide it.</p>"
-    yield Section("Predicted curves", caption, curves_of(predictions, law.logs))
-    yield law.section("The law and the runs it was fitted to")
+    print_result(ranking, title, sections, save=save, png=png, report=report)

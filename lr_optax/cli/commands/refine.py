@@ -1,13 +1,15 @@
 """``lr-optax refine``."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from lr_optax.cli import options
-from lr_optax.cli.output import page_file, print_result, schedule_section
+from lr_optax.cli.output import check_distinct, print_result, schedule_section
+
+if TYPE_CHECKING:
+    from lr_optax.foresight._refine import Norm
 
 EXAMPLES = (
     "lr-optax refine run.csv --total-steps 20000 --peak 0.01 --png refined.png",
@@ -15,35 +17,27 @@ EXAMPLES = (
 )
 
 
-class NormChoice(StrEnum):
-    """The norms that can be asked for."""
-
-    l2 = "l2"
-    l1 = "l1"
-
-
 def command(
     log: Annotated[
         Path,
         typer.Argument(metavar="RUN", help="Log: .csv, .jsonl, or TensorBoard event files."),
     ],
-    column: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Column of gradient norms, if not found by its name."),
-    ] = None,
+    column: Annotated[str | None, options.column("gradient norms")] = None,
     step: options.StepOption = None,
     norm: Annotated[
-        NormChoice,
-        typer.Option(help="Which norm was logged: l2 suits SGD, l1 Adam and its variants."),
-    ] = NormChoice.l2,
+        str,
+        typer.Option(
+            metavar="l2|l1", help="Which norm was logged: l2 suits SGD, l1 Adam and its variants."
+        ),
+    ] = "l2",
     total_steps: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            max=options.MAX_STEPS,
-            help="Length of the planned run.",
-            show_default="that of the log",
+        options.option(
+            "Length of the planned run.",
+            "N",
+            default="that of the log",
+            at_least=1,
+            at_most=options.LAST_STEP,
         ),
     ] = None,
     peak: Annotated[float, typer.Option(help="Peak rate of the new schedule.")] = 1.0,
@@ -58,6 +52,8 @@ def command(
 
     The log must cover the whole run, from its first step to its last.
     """
+    check_distinct([log], [save, png, report])
+
     from lr_optax import read_norms, refine
 
     steps, norms = read_norms(log, step=step, norm=column)
@@ -66,10 +62,16 @@ def command(
         steps=steps,
         total_steps=total_steps,
         peak_value=peak,
-        norm=norm.value,
+        norm=cast("Norm", norm),
         smoothing=smoothing,
     )
     title = f"Warm up for {refined.peak_step} of {refined.total_steps} steps"
-    sections = (refined.section(), schedule_section(refined.schedule))
-    print_result(refined, png, save, page_file(report, title, sections))
+    print_result(
+        refined,
+        title,
+        lambda: [refined.section(), schedule_section(refined.schedule)],
+        save=save,
+        png=png,
+        report=report,
+    )
     print(f"\n{refined.schedule!r}")

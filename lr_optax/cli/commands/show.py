@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lr_optax.cli import options
-from lr_optax.cli.output import console, write_files
+from lr_optax.cli.output import check_distinct, console, picture, write_files
 
 if TYPE_CHECKING:
     from lr_optax import Schedule
@@ -29,7 +29,7 @@ def command(
         ),
     ],
     total_steps: Annotated[
-        int, typer.Option(metavar="N", min=1, max=options.MAX_STEPS, help="Length of the run.")
+        int, typer.Option(metavar="N", min=1, max=options.LAST_STEP, help="Length of the run.")
     ] = 1000,
     png: options.PictureOption = None,
     imports: options.ImportOption = None,
@@ -37,6 +37,7 @@ def command(
     """Show schedules in the terminal: a sketch, key points, and likely mistakes."""
     from lr_optax import catalogue
 
+    check_distinct([], [png])
     names = [text.strip() for text in texts]
     if {*names} <= catalogue().keys():
         for name in names:
@@ -47,9 +48,8 @@ def command(
         _print(schedule, total_steps)
     if png is not None:
         from lr_optax.inspection._plot import overview
-        from lr_optax.results.figure import picture_format, rendered
 
-        write_files({png: rendered(overview([*schedules], total_steps), picture_format(png))})
+        write_files({png: picture(lambda: overview([*schedules], total_steps), png)})
 
 
 def _print(schedule: "Schedule", total_steps: int) -> None:
