@@ -336,7 +336,7 @@ def by_step(step):
         (lambda step: 0.1 * np.cos(step / 10), "must be written with jax.numpy: <lambda>, in "),
         (np.cos, "must be written with jax.numpy: <ufunc 'cos'> needs the value"),
         (lambda params: params["w"] > 1, "must be a function from the step to a rate"),
-        (lambda params: params.items(), "must be a function of the step: AttributeError"),
+        (lambda params: params.items(), "must be a function from the step to a rate"),
         (lambda: 0.1, "must be a function from the step to a rate"),
         (lambda step: [0.1], r"must be a real scalar at each step, got \[0.1\]"),
         (lambda step: jnp.ones(3), "must be a real scalar at each step"),
