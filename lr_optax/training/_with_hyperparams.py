@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
-from jax.typing import ArrayLike
 from optax.schedules import StatefulSchedule
 
 from lr_optax._core.clock import as_float
@@ -85,7 +84,12 @@ def with_hyperparams(
         To log the rate, to schedule weight decay, momentum or β₁, or to keep compilation short: a
         schedule that ``optax.adam`` is given directly is compiled again for every parameter array.
     """
-    _check_factory(factory)
+    if not callable(factory):
+        raise TypeError(
+            "with_hyperparams takes the function that makes an optimizer, not the optimizer: "
+            "with_hyperparams(optax.adam, learning_rate=0.1) in place of optax.adam(0.1); got "
+            f"{factory!r}"
+        )
     _check_names(factory, hyperparams)
     for name, source in hyperparams.items():
         _check_source(name, source)
@@ -139,7 +143,12 @@ class Scheduled:
                 values[name] = source(feedback[name], **extra)
             elif callable(source):
                 values[name] = source(count)
-        return {name: _once(_scalar(name, value), count) for name, value in values.items()}
+            if not is_real_scalar(values[name]):
+                raise TypeError(
+                    f"with_hyperparams: `{name}` must be a real scalar at each step, got "
+                    f"{values[name]!r}"
+                )
+        return {name: _once(as_float(value), count) for name, value in values.items()}
 
     def optimizer(self, values: dict[str, Array]) -> optax.GradientTransformation:
         """The optimizer with these values."""
@@ -147,15 +156,6 @@ class Scheduled:
         if not hasattr(made, "init"):
             raise TypeError(f"with_hyperparams: the factory must return an optimizer, got {made!r}")
         return made
-
-
-def _scalar(name: str, value: ArrayLike) -> Array:
-    value = value.item() if isinstance(value, np.generic) else value
-    if not is_real_scalar(value):
-        raise TypeError(
-            f"with_hyperparams: `{name}` must be a real scalar at each step, got {value!r}"
-        )
-    return as_float(value)
 
 
 def _once(value: Array, count: Array) -> Array:
@@ -182,15 +182,6 @@ def _typed(tree: Any, like: optax.Updates) -> Any:
 
 
 LARGEST = float(np.finfo(np.float32).max)
-
-
-def _check_factory(factory: Callable[..., object]) -> None:
-    if not callable(factory):
-        raise TypeError(
-            "with_hyperparams takes the function that makes an optimizer, not the optimizer: "
-            "with_hyperparams(optax.adam, learning_rate=0.1) in place of optax.adam(0.1); got "
-            f"{factory!r}"
-        )
 
 
 def _check_names(factory: Callable[..., object], names: Collection[str]) -> None:
