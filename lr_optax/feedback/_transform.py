@@ -32,7 +32,8 @@ NO_METRIC = float(np.finfo(np.float32).max)
 
 def collect(state: State, value: ArrayLike, axis_name: AxisName = None) -> State:
     """One more metric: averaged with those before it, and checked when they are enough."""
-    return _collected(state, _metric(value), axis_name)
+    axes = tuple(axis_name) if isinstance(axis_name, list) else axis_name
+    return _collected(state, _metric(value), axes)
 
 
 # Compiled, since eager JAX sends the constants to the device one by one, which
