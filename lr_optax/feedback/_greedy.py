@@ -53,7 +53,7 @@ class GreedyState(NamedTuple):
     """What GreedyLR remembers, whatever the parameters' types."""
 
     scale: Array  # float32: what updates are multiplied by
-    best: Array  # float32: the best metric so far
+    best: Array  # float32: the best mean so far; before the first, float32's largest number
     good_checks: Array  # int32: improvements in a row
     bad_checks: Array  # int32: checks without one in a row
     checks_to_skip: Array  # int32: checks that will not count, after a change
@@ -174,9 +174,8 @@ def greedy(
 
     A check is good or bad as in :func:`reduce_on_plateau`. After more than ``patience`` good
     checks in a row, scale ← min(scale/factor, max_scale); after as many bad ones, scale ←
-    max(scale·factor, min_scale). A cut that finds the scale at its minimum for the
-    ``reset_after``-th time since the last rise sets everything back to the beginning. The
-    decisions are those of GreedyLR in Hugging Face's Transformers, with three differences:
+    max(scale·factor, min_scale). The decisions are those of GreedyLR in Hugging Face's
+    Transformers, with three differences:
 
     * Negative metrics with ``threshold_mode="rel"``: the margin is threshold·|b| here.
     * A NaN leaves the window after ``window_size`` metrics here. There the window's running sum
@@ -185,7 +184,7 @@ def greedy(
       0.1): here that is the minimum, and counts for ``reset_after``; there it does not.
 
     The metric is passed to ``update`` as ``value``, or to :func:`observe`; put the transform
-    behind the optimizer, as :func:`reduce_on_plateau`.
+    behind the optimizer.
 
     Args:
         factor: what the scale is multiplied or divided by, between 0 and 1.
@@ -201,10 +200,10 @@ def greedy(
         eps: a change of no more than this is not made, >= 0.
         window_size: over how many of the last metrics a check takes the mean, >= 1, a Python
             number; Transformers' ``smooth=True`` is 50.
-        reset_after: how many cuts at the minimum set everything back to the beginning, >= 1.
+        reset_after: >= 1; a cut that finds the scale at its minimum for that many times since the
+            last rise sets everything back to the beginning.
         accumulation_size: how many metrics are averaged for one check, >= 1.
-        nonfinite: "compare" takes infinities as the numbers they are, and NaN as never better;
-            "ignore" passes over all of them as if there had been no metric.
+        nonfinite: "compare" or "ignore", as in :func:`reduce_on_plateau`.
         axis_name: a mapped axis, or several, over which the metric is averaged first.
 
     Returns:

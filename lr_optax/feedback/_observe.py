@@ -32,24 +32,22 @@ def observe(opt_state: T, value: ArrayLike, *, axis_name: AxisName = None) -> T:
     ``update(..., value=value)`` would, but without an update. Everything else stays as it is.
     It works where ``value`` does not get through, such as in ``optax.lookahead`` or in Flax's
     ``TrainState.apply_gradients``, and inside ``optax.MultiSteps`` at any micro-batch.
-
     The settings are those in the state, which every ``update`` takes from the code: after a
-    checkpoint has been restored, a changed setting is seen from the first update on.
+    restore, a changed setting is seen from the first update on.
 
     Args:
         opt_state: the state of any Optax optimizer, or a pytree with one in it such as a
             ``TrainState``; of an ``nnx.Optimizer``, its ``opt_state``.
         value: a real scalar.
-        axis_name: a mapped axis, or several, over which the metric is averaged first. It is not
-            part of the state: name it here as in :func:`reduce_on_plateau`.
+        axis_name: a mapped axis, or several, over which the metric is averaged first; it is not
+            part of the state.
 
     Returns:
         A state like the one given.
 
     Raises:
         ValueError: nothing in the state would see the value, or it is not a scalar.
-        TypeError: the value is not a real number, such as None: without a new metric there is
-            nothing to observe.
+        TypeError: the value is not a real number, such as None.
 
     Example:
         >>> import optax

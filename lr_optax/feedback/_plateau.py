@@ -1,8 +1,4 @@
-"""Cut the rate when a metric stops improving.
-
-The logic is :meth:`PlateauState.after_metric`, a pure function from a state and a metric to the
-next state.
-"""
+"""Cut the rate when a metric stops improving."""
 
 from functools import partial
 from typing import Literal, NamedTuple
@@ -51,7 +47,7 @@ class PlateauState(NamedTuple):
     """What a plateau remembers: scalars, whatever the parameters' types."""
 
     scale: Array  # float32: what updates are multiplied by
-    best: Array  # float32: the best metric so far
+    best: Array  # float32: the best metric so far; before the first, float32's largest number
     # int32: checks without improvement since the last improvement or cut. At -1 the next metric is
     # the best whatever it is, as in Keras; at -n - 1 come n checks that only warm up, as in timm.
     bad_checks: Array
@@ -122,11 +118,11 @@ def reduce_on_plateau(
     those of PyTorch's ReduceLROnPlateau, with one difference: the margin there is threshold·b, so
     that a negative metric that stands still, or worsens slowly, counts as improving.
 
-    The metric is passed to ``update`` as ``value``, every step or when there is a new one: without
-    ``value``, or with None, the updates are scaled and nothing is counted. A metric from outside
-    the step goes to :func:`observe`. Put the transform behind the optimizer: Adam would undo a
-    scale in front of it. With k micro-batches put it behind ``optax.MultiSteps`` too, with
-    ``accumulation_size=k``, and it sees their mean; inside, it would see the last.
+    The metric is passed to ``update`` as ``value`` when there is a new one: without it, or with
+    None, the updates are scaled and nothing is counted. A metric from outside the step goes to
+    :func:`observe`. Put the transform behind the optimizer, whose rate may be a schedule: Adam
+    would undo a scale in front of it. With k micro-batches put it behind ``optax.MultiSteps`` too,
+    with ``accumulation_size=k``, and it sees their mean; inside, it would see the last.
 
     Args:
         factor: what the scale is multiplied by, between 0 and 1.
@@ -145,8 +141,7 @@ def reduce_on_plateau(
             ``pmap`` and ``shard_map`` replicas that saw different metrics would otherwise diverge.
 
     Returns:
-        An Optax transform whose state is a :class:`PlateauState`. Numbers may be traced. As a
-        schedule of one hyperparameter: :func:`with_feedback`.
+        An Optax transform whose state is a :class:`PlateauState`. Numbers may be traced.
 
     Raises:
         TypeError, ValueError: ``value`` is not a real scalar.
@@ -162,17 +157,10 @@ def reduce_on_plateau(
         1.0 [1. 1. 1.]
         0.5 [0.5 0.5 0.5]
 
-        It follows any optimizer, its rate a schedule or not, recorded in the state or not:
-
-        >>> from lr_optax import cosine_decay
-        >>> s = cosine_decay(0.1, decay_steps=1000)
-        >>> plain = optax.chain(optax.adam(s), reduce_on_plateau())
-        >>> recorded = optax.chain(optax.inject_hyperparams(optax.adam)(s), reduce_on_plateau())
-
     When to use it:
         When the length of the run is not known, or the loss has plateaus that no schedule knows,
         with a metric that is not too noisy: the validation loss once an epoch, or the training
-        loss averaged with ``accumulation_size``.
+        loss averaged with ``accumulation_size``. For one hyperparameter: :func:`with_feedback`.
 
     Reference:
         A. Paszke et al., "PyTorch: An Imperative Style, High-Performance Deep Learning Library",

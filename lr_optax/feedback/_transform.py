@@ -2,9 +2,8 @@
 
 A feedback state is a ``NamedTuple`` of arrays, whatever the parameters' types, so that anything
 that saves arrays saves it: ``scale``, by which updates are multiplied, ``metric_sum`` and
-``metric_count`` of the metrics since the last check, what its check needs, and the ``settings``,
-which every ``update`` takes from the code again. A check is its ``after_metric``, a pure function
-from a state and a metric to the next state; :func:`collect` gathers metrics for it.
+``metric_count`` of the metrics since the last check, what its check needs, and the ``settings``.
+``with_settings`` takes those from the code; ``after_metric`` is a check.
 """
 
 import sys
@@ -33,7 +32,8 @@ NO_METRIC = float(np.finfo(np.float32).max)
 
 def collect(state: State, value: ArrayLike, axis_name: AxisName = None) -> State:
     """One more metric: averaged with those before it, and checked when they are enough."""
-    return _collected(state, _metric(value), axis_name)
+    axes = tuple(axis_name) if isinstance(axis_name, list) else axis_name
+    return _collected(state, _metric(value), axes)
 
 
 # Compiled, since eager JAX sends the constants to the device one by one, which
@@ -155,12 +155,7 @@ class Feedback(NotARate, optax.GradientTransformationExtraArgs):
 def transform(
     start: Callable[[], Any], axis_name: AxisName
 ) -> optax.GradientTransformationExtraArgs:
-    """An Optax transform that multiplies updates by the scale of a feedback state.
-
-    Args:
-        start: makes the first state, an array for each field: one buffer cannot be donated twice.
-        axis_name: mapped axes over which a metric is averaged.
-    """
+    """An Optax transform that multiplies updates by the scale of a feedback state."""
 
     def update(
         updates: optax.Updates,
@@ -173,13 +168,10 @@ def transform(
         del params, extra
         # The code's settings, whatever checkpoint the state came from.
         state = state.with_settings(start())
-        state = state if value is None else collect(state, value, axis_name)
-        return jax.tree.map(partial(_scaled, state.scale), updates), state
+        if value is not None:
+            state = collect(state, value, axis_name)
+        # Multiplied in the wider type: 0.1 rounded to bfloat16 first would be 0.1001.
+        with jax.numpy_dtype_promotion("standard"):
+            return jax.tree.map(lambda u: (state.scale * u).astype(u.dtype), updates), state
 
     return Feedback(lambda params: start(), update)
-
-
-def _scaled(scale: Array, update: Array) -> Array:
-    # Multiplied in the wider type: 0.1 rounded to bfloat16 first would be 0.1001.
-    with jax.numpy_dtype_promotion("standard"):
-        return (scale * update).astype(update.dtype)

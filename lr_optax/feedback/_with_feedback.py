@@ -13,7 +13,6 @@ from jax.typing import ArrayLike
 
 from lr_optax._core.clock import as_float
 from lr_optax._core.hyperparameters import is_leaf
-from lr_optax._core.schedule import Schedule
 from lr_optax.feedback._transform import NotARate, whole
 from lr_optax.schedules.combine import StepFunction
 
@@ -82,10 +81,8 @@ def is_real_scalar(value: Any) -> bool:
     return any(jnp.issubdtype(jnp.result_type(value), kind) for kind in kinds)
 
 
-def check_function(call: str, name: str, function: Callable[..., Any]) -> None:
+def check_function(call: str, name: str, function: Callable[..., Any], otherwise: str = "") -> None:
     """Try a function of the step without a value, as when it is compiled."""
-    if isinstance(function, Schedule):
-        return
     others: list[str] = []
 
     def traced(step: Array) -> float:
@@ -96,14 +93,14 @@ def check_function(call: str, name: str, function: Callable[..., Any]) -> None:
     try:
         with jax.numpy_dtype_promotion("standard"):  # Optax's own schedules mix types
             StepFunction().accept(traced)
-    except TypeError as error:
+        problem = f"must be a real scalar at each step, got {others[0]}" if others else ""
+    except (AttributeError, LookupError, TypeError) as error:
         # StepFunction quotes the function that it tried.
         problem = str(error).replace(repr(traced), repr(function))
-        raise TypeError(f"{call}: `{name}` {problem}") from None
-    except (AttributeError, LookupError) as error:
-        raise TypeError(f"{call}: `{name}` must be a function of the step: {error!r}") from error
-    if others:
-        raise TypeError(f"{call}: `{name}` must be a real scalar at each step, got {others[0]}")
+        if not problem.startswith("must "):
+            problem = f"must be a function from the step to a rate: {problem}"
+    if problem:
+        raise TypeError(f"{call}: `{name}` {problem}{otherwise}")
 
 
 def with_feedback(
@@ -111,16 +108,16 @@ def with_feedback(
 ) -> FeedbackSchedule:
     """A schedule whose height is set by a metric: η(t)·scale.
 
-    What it returns is a stateful schedule of Optax: it stands for a hyperparameter in
-    :func:`lr_optax.with_hyperparams` and in ``optax.inject_hyperparams``, and takes the metric
-    from ``update(..., value=...)``, or from :func:`lr_optax.observe`.
-
     Args:
-        schedule: any function of the step, warm-up included.
-        feedback: a transform such as :func:`reduce_on_plateau`.
+        schedule: any function of the step, warm-up included, written with ``jax.numpy``.
+        feedback: a transform such as :func:`reduce_on_plateau`, or a rule of one's own: an
+            ``optax.GradientTransformationExtraArgs`` with the scale in its state, by which its
+            ``update`` multiplies. It gets all extra arguments of ``update``, such as ``kl=...``.
 
     Returns:
-        An object with ``init``, ``update`` and a call, as ``optax.inject_hyperparams`` asks for.
+        A stateful schedule of Optax: it stands for a hyperparameter in
+        :func:`lr_optax.with_hyperparams` and in ``optax.inject_hyperparams``, and takes the
+        metric from ``update(..., value=...)``, or from :func:`lr_optax.observe`.
 
     Raises:
         TypeError: ``schedule`` is not a function of the step, or ``feedback`` not a transform.

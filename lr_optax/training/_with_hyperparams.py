@@ -3,7 +3,7 @@
 import difflib
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
-from jax.typing import ArrayLike
 from optax.schedules import StatefulSchedule
 
 from lr_optax._core.clock import as_float
@@ -35,26 +34,22 @@ def with_hyperparams(
     """An optimizer with schedules for the hyperparameters named here, and for no others.
 
     Each value is computed once an update, in float32, and handed to ``factory``; the state has it
-    for the record (:func:`lr_optax.read_hyperparams`). It is never read back: after a checkpoint
-    has been restored, the values are those of the code, at the restored count. A number in place
-    of a schedule makes the same state, so that one can be exchanged for the other.
+    for the record (:func:`lr_optax.read_hyperparams`). A number in place of a schedule makes the
+    same state, so that one can be exchanged for the other. Updates come in the wider of the
+    gradient's and the parameter's type, and the optimizer's state keeps its types.
+    Differences from ``optax.inject_hyperparams``:
 
-    Everything else is bound by the caller, with ``functools.partial``, and stays what it is: a
-    mask is not called, a type is not injected, b2 is not rounded to the parameters' type. Updates
-    come in the wider of the gradient's and the parameter's type, and the optimizer's state keeps
-    the types it was made with.
-
-    The differences from ``optax.inject_hyperparams``:
-
-    * a value put into ``state.hyperparams`` by hand is overwritten without having been used.
-      Optax does so too where there is a schedule; where there is a number, it uses the value in
-      the next update and all later ones. To set a value from outside, make it an argument of the
-      compiled step, and the optimizer inside: ``with_hyperparams(optax.adam,
-      learning_rate=rate).update(...)`` makes the same state for every ``rate``.
-    * ``static_args`` are all arguments that are not named here. Optax takes every number that it
-      is not told to leave alone for a hyperparameter: it also keeps β₂ and ε in the state.
-    * A bool, a random key, a mask, a type or None is refused by name, and bound with
-      ``functools.partial``. Optax leaves a bool as it is, and keeps a key in the state.
+    * The record is never read back. After a restore the values are the code's, at the restored
+      count, and a rate written into the state by hand is overwritten unused; Optax goes on with
+      it where there is a number and no schedule. To set a rate from outside, make it an argument
+      of the compiled step: ``with_hyperparams(optax.adam, learning_rate=rate).update(...)`` makes
+      the same state for every ``rate``. A rule that sets the rate from a metric, of one's own
+      too, goes into :func:`lr_optax.with_feedback`.
+    * What is not named here is bound with ``functools.partial`` and stays what it is. A bool, a
+      random key, a mask, a type or None is refused by name. Optax takes every number that it is
+      not told to leave alone: it also keeps β₂ and ε in the state, in the parameters' type.
+    * ``optax.contrib.schedule_free`` weights its average by S(t), the rate of the update. Given
+      the schedule directly, it weights by S(t + 1).
 
     Args:
         factory: makes an optimizer, such as ``optax.adamw`` or
@@ -68,7 +63,7 @@ def with_hyperparams(
 
     Raises:
         TypeError: ``factory`` is an optimizer, or takes no argument of that name, or a value is
-            none of these, or a function does not return a real scalar.
+            none of these, or a function does not return a real scalar or needs the step's value.
         ValueError: a number is NaN, or beyond float32.
 
     Example:
@@ -95,33 +90,21 @@ def with_hyperparams(
             "with_hyperparams(optax.adam, learning_rate=0.1) in place of optax.adam(0.1); got "
             f"{factory!r}"
         )
-    if not hyperparams:
-        factory_name = getattr(factory, "__name__", "factory")
-        raise TypeError(
-            "with_hyperparams: name at least one, in the same call: "
-            f"with_hyperparams({factory_name}, learning_rate=0.1), not "
-            f"with_hyperparams({factory_name})(learning_rate=0.1)"
-        )
+    _check_names(factory, hyperparams)
     for name, source in hyperparams.items():
-        _check_name(factory, name)
         _check_source(name, source)
     scheduled = Scheduled(factory, hyperparams)
     return optax.GradientTransformationExtraArgs(scheduled.init, scheduled.update)
 
 
 class Scheduled:
-    """An optimizer that is made again at every update, from the values of that step.
-
-    Args:
-        factory: makes the optimizer.
-        sources: numbers and schedules by the names of its arguments.
-    """
+    """An optimizer that is made again at every update, from the values of that step."""
 
     def __init__(
         self, factory: Callable[..., optax.GradientTransformation], sources: Mapping[str, Any]
     ):
         self.factory = factory
-        self.sources = sources
+        self.sources = sources  # numbers and schedules by the names of its arguments
         self.stateful = {n: s for n, s in sources.items() if isinstance(s, StatefulSchedule)}
 
     def init(self, params: optax.Params) -> HyperparamsState:
@@ -160,7 +143,12 @@ class Scheduled:
                 values[name] = source(feedback[name], **extra)
             elif callable(source):
                 values[name] = source(count)
-        return {name: _once(_scalar(name, value), count) for name, value in values.items()}
+            if not is_real_scalar(values[name]):
+                raise TypeError(
+                    f"with_hyperparams: `{name}` must be a real scalar at each step, got "
+                    f"{values[name]!r}"
+                )
+        return {name: _once(as_float(value), count) for name, value in values.items()}
 
     def optimizer(self, values: dict[str, Array]) -> optax.GradientTransformation:
         """The optimizer with these values."""
@@ -168,15 +156,6 @@ class Scheduled:
         if not hasattr(made, "init"):
             raise TypeError(f"with_hyperparams: the factory must return an optimizer, got {made!r}")
         return made
-
-
-def _scalar(name: str, value: ArrayLike) -> Array:
-    value = value.item() if isinstance(value, np.generic) else value
-    if not is_real_scalar(value):
-        raise TypeError(
-            f"with_hyperparams: `{name}` must be a real scalar at each step, got {value!r}"
-        )
-    return as_float(value)
 
 
 def _once(value: Array, count: Array) -> Array:
@@ -202,9 +181,20 @@ def _typed(tree: Any, like: optax.Updates) -> Any:
     return jax.tree.map(lambda x, y: x if x.dtype == y.dtype else x.astype(y.dtype), tree, like)
 
 
-def _check_name(factory: Callable[..., object], name: str) -> None:
+LARGEST = float(np.finfo(np.float32).max)
+
+
+def _check_names(factory: Callable[..., object], names: Collection[str]) -> None:
+    if not names:
+        call = f"with_hyperparams({getattr(factory, '__name__', 'factory')}"
+        raise TypeError(
+            "with_hyperparams: name at least one, in the same call: "
+            f"{call}, learning_rate=0.1), not {call})(learning_rate=0.1)"
+        )
     taken = inspect.signature(factory).parameters
-    if name not in taken and all(p.kind != p.VAR_KEYWORD for p in taken.values()):
+    if any(parameter.kind == parameter.VAR_KEYWORD for parameter in taken.values()):
+        return
+    for name in [name for name in names if name not in taken]:
         near = difflib.get_close_matches(name, taken, n=1)
         remedy = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(taken)}"
         if name in ("static_args", "hyperparam_dtype"):  # of optax.inject_hyperparams
@@ -212,27 +202,18 @@ def _check_name(factory: Callable[..., object], name: str) -> None:
         raise TypeError(f"with_hyperparams: the factory has no argument {name!r}; {remedy}")
 
 
-BOUND = "(anything else is bound with functools.partial)"
-
-
 def _check_source(name: str, source: Any) -> None:
     source = source.item() if isinstance(source, np.generic) else source
+    bound = "(anything else is bound with functools.partial)"
     if isinstance(source, Feedback):
         raise TypeError(f"with_hyperparams: `{name}`: {NO_RATE}")
-    if is_real_scalar(source) and is_known(source):
+    if is_real_scalar(source):
         # Infinity stays what it is, as for no limit on a norm; what is beyond float32 does not.
-        size, largest = abs(source), float(np.finfo(np.float32).max)
-        if not (size <= largest or size == math.inf):
-            raise ValueError(
-                f"with_hyperparams: `{name}` must be a number that float32 can hold, got {source!r}"
-            )
-    if isinstance(source, type) or not (callable(source) or is_real_scalar(source)):
-        raise TypeError(
-            f"with_hyperparams: `{name}` must be a number or a function of the step, got "
-            f"{source!r} {BOUND}"
-        )
-    if callable(source) and not isinstance(source, StatefulSchedule):
-        try:
-            check_function("with_hyperparams", name, source)
-        except TypeError as error:
-            raise TypeError(f"{error} {BOUND}") from None
+        if is_known(source) and not (abs(source) <= LARGEST or abs(source) == math.inf):
+            problem = f"must be a number that float32 can hold, got {source!r}"
+            raise ValueError(f"with_hyperparams: `{name}` {problem}")
+    elif isinstance(source, type) or not callable(source):
+        problem = f"must be a number or a function of the step, got {source!r} {bound}"
+        raise TypeError(f"with_hyperparams: `{name}` {problem}")
+    elif not isinstance(source, StatefulSchedule):
+        check_function("with_hyperparams", name, source, otherwise=f" {bound}")

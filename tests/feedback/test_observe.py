@@ -105,6 +105,13 @@ def test_plateau_and_greedy_see_the_same_metric():
     assert [float(s.scale) for s in state] == [1, 2]
 
 
+@pytest.mark.parametrize("axis", ["batch", ("batch",), ["batch"]], ids=["name", "tuple", "list"])
+def test_an_axis_is_named_alone_or_with_others(axis):
+    state = reduce_on_plateau(0.5).init(PARAMS)
+    seen = jax.vmap(lambda value: observe(state, value, axis_name=axis), axis_name="batch")
+    assert seen(jnp.array([1.0, 3.0])).best.tolist() == [2, 2]
+
+
 def test_traced_settings():
     def last(factor, patience):
         state = reduce_on_plateau(factor, patience=patience).init(PARAMS)
@@ -336,7 +343,7 @@ def by_step(step):
         (lambda step: 0.1 * np.cos(step / 10), "must be written with jax.numpy: <lambda>, in "),
         (np.cos, "must be written with jax.numpy: <ufunc 'cos'> needs the value"),
         (lambda params: params["w"] > 1, "must be a function from the step to a rate"),
-        (lambda params: params.items(), "must be a function of the step: AttributeError"),
+        (lambda params: params.items(), "must be a function from the step to a rate"),
         (lambda: 0.1, "must be a function from the step to a rate"),
         (lambda step: [0.1], r"must be a real scalar at each step, got \[0.1\]"),
         (lambda step: jnp.ones(3), "must be a real scalar at each step"),
