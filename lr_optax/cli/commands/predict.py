@@ -46,7 +46,7 @@ def command(
     logs = options.read_runs(runs, schedules, step=step, loss=loss, rate=rate)
 
     from lr_optax import fit_loss_law
-    from lr_optax.foresight._prediction import curves_of
+    from lr_optax.foresight._predict import curves_of
     from lr_optax.results.page import Section
     from lr_optax.results.panels import short
 
