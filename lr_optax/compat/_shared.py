@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import jax.numpy as jnp
 from jax import Array
@@ -22,7 +22,7 @@ from lr_optax._core.clock import (
     since,
     until,
 )
-from lr_optax._core.hyperparameters import CrossRule, Positive, Rate, Real, Span
+from lr_optax._core.hyperparameters import IN_STEPS, CrossRule, Positive, Rate, Real, Span
 from lr_optax._core.schedule import Schedule, schedule
 from lr_optax.schedules.combine import join, shift
 from lr_optax.schedules.decays import linear
@@ -139,7 +139,7 @@ def leg(
     *,
     end_value: Rate,
     end: Span,
-    begin: Real = 0.0,
+    begin: Annotated[Real, IN_STEPS] = 0.0,
     shape: shapes.Shape = "linear",
     power: Positive = 1.0,
 ) -> ArrayLike:
@@ -167,9 +167,9 @@ def cosine_wave(
     step: Array,
     init_value: Rate,
     *,
-    half_period: Positive,
+    half_period: Annotated[Positive, IN_STEPS],
     end_value: Rate = 0.0,
-    ahead: Rate = 0.0,
+    ahead: Annotated[Rate, IN_STEPS] = 0.0,
 ) -> ArrayLike:
     """A cosine that falls and rises again, forever: η₁ + (η₀ − η₁)·½(1 + cos(π(t + a)/H)).
 

@@ -34,9 +34,10 @@ Deliberate differences:
 import inspect
 from collections.abc import Callable, Mapping
 from fractions import Fraction as Ratio
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 from jax.typing import ArrayLike
@@ -48,9 +49,11 @@ from lr_optax._core.hyperparameters import (
     Fraction,
     Interval,
     NonNegative,
+    Number,
     Period,
     Positive,
     Rate,
+    Rule,
     Shrinking,
     Span,
     exceeds,
@@ -295,13 +298,16 @@ def get_cosine_schedule_with_warmup(
     return warmed_up(wave, base_lr, num_warmup_steps)
 
 
+_CYCLES = Rule("a number > 0", lambda x: np.isfinite(x) & (x > 0), whole=True)
+
+
 @schedule(name="transformers.cosine_restarts", positional=True)
 def get_cosine_with_hard_restarts_schedule_with_warmup(
     step: Array,
     base_lr: Rate,
     num_warmup_steps: Span,
     num_training_steps: Span,
-    num_cycles: Interval = 1,
+    num_cycles: Annotated[Number, _CYCLES] = 1,
 ) -> ArrayLike:
     """A warm-up, then falling half cosines, then zero: b·½(1 + cos(π(c(t − w)/(N − w) mod 1))).
 
