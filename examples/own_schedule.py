@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from lr_optax import parse, schedule, to_dict
-from lr_optax.typing import Period, Rate
+from lr_optax import cosine_decay, parse, schedule, stretch, to_dict
+from lr_optax.typing import Inner, Period, Rate, Steps
 
 
 @schedule
@@ -27,6 +27,18 @@ assert parse(repr(s)) == s
 peaks = jnp.linspace(0.1, 1.0, 100)
 rates = jax.jit(jax.vmap(lambda peak: sine(peak, period=100)(jnp.arange(200))))(peaks)
 print(rates.shape)
+
+
+# A schedule made of another, which may also be a function of the step
+@schedule
+def pause(step: Array, inner: Inner, *, begin: Steps, steps: Steps) -> Array:
+    """Another schedule that stands still from ``begin`` for some steps."""
+    return jnp.asarray(inner(jnp.minimum(step, begin) + jnp.maximum(step - begin - steps, 0)))
+
+
+s = pause(cosine_decay(0.1, decay_steps=100), begin=50, steps=20)
+assert parse(repr(s)) == s
+print(stretch(s, 2))
 
 try:
     sine(0.1, period=0)

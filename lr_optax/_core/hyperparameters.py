@@ -164,6 +164,9 @@ class Rule:
         return ""
 
 
+IN_STEPS = "counted in steps"
+"""Marks a real number that is a length or a place in time."""
+
 PER_STEP = "given step by step"
 """Marks a hyperparameter that no other clock can be put on."""
 
@@ -225,9 +228,13 @@ def rule_of(hint: object) -> "Rule | Several | None":
 
 def length_rule(hint: object) -> Rule | None:
     """The rule of what an annotation lets be counted in steps."""
-    rule = rule_of(hint)
-    rule = rule.rule if isinstance(rule, Several) else rule
-    return rule if rule and rule.steps else None
+    rule = hint.rule if isinstance(hint, Several) else hint
+    if isinstance(rule, Rule):
+        return rule if rule.steps else None
+    parts = get_args(hint)
+    if IN_STEPS in parts:
+        return next(part for part in parts if isinstance(part, Rule))
+    return next(filter(None, map(length_rule, parts)), None)
 
 
 _FINITE = Rule("a finite number", np.isfinite)

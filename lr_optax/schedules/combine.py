@@ -220,7 +220,7 @@ def product(step: Array, schedules: Inners) -> ArrayLike:
     """
     rate = schedules[0](step)
     for inner in schedules[1:]:
-        rate = finite(rate * inner(step))
+        rate = finite(as_float(rate * inner(step)))
     return rate
 
 
@@ -458,9 +458,10 @@ def _begun(name: str, hint: object, value: Any) -> Any:
     rule = length_rule(hint)
     if rule is None or "warmup" in name or not is_leaf(value) or not rule.holds(np.zeros(())):
         return value
-    if is_number(value):
-        return value or 1
-    return jnp.where(as_length(value) == 0, 1, as_length(value))
+    length: Any = as_length(value)
+    if is_number(length):
+        return value if length else 1
+    return jnp.where(length == 0, 1, length)
 
 
 def stretch(schedule: core.Schedule, factor: float) -> core.Schedule:
@@ -472,7 +473,8 @@ def stretch(schedule: core.Schedule, factor: float) -> core.Schedule:
     Args:
         schedule: any schedule whose time is given by lengths: not a table of steps (:func:`lookup`)
             nor a foreign function, and not one whose rates follow from something else, as in
-            :func:`noam`, :func:`power_law`, :func:`silver`, :func:`untuned_warmup`.
+            :func:`noam`, :func:`power_law`, :func:`silver`, :func:`untuned_warmup` or the shape
+            "log" of :func:`warmup`.
         factor: the ratio of the new length to the old one, > 0. Lengths are rounded down to whole
             steps, so that phases which fit still fit; a period stays at least one step.
 
@@ -492,14 +494,16 @@ def stretch(schedule: core.Schedule, factor: float) -> core.Schedule:
     if not 0 < factor < math.inf:
         raise ValueError(f"stretch: `factor` must be a finite number > 0, got {factor}")
     hints = core.REGISTRY[schedule.name].parameters.hints
+    values = schedule.hyperparameters
     for name, hint in hints.items():
-        if PER_STEP in get_args(hint) or not (hint is bool or get_args(hint)):
+        logarithm = isinstance(values[name], str) and values[name] == "log"  # of the step
+        if logarithm or PER_STEP in get_args(hint) or not (hint is bool or get_args(hint)):
             raise TypeError(
                 f"stretch: {schedule.name} has no lengths that could be stretched: `{name}` is "
                 "given step by step, or not annotated with one of lr_optax.typing"
             )
     return schedule.replace(
-        **{n: _stretched(v, hints[n], factor) for n, v in schedule.hyperparameters.items()}
+        **{name: _stretched(value, hints[name], factor) for name, value in values.items()}
     )
 
 

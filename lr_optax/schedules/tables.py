@@ -1,7 +1,7 @@
 """Schedules that are points: a rate for every step, or for chosen ones."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -111,16 +111,16 @@ def interpolate(
     return jnp.where(step < points[0], rates[0], rate)
 
 
-def as_table(items: Sequence[ArrayLike] | ArrayLike, dtype: DTypeLike) -> Array:
-    """Several numbers as one vector; whole ones stop at what the dtype can hold."""
-    if isinstance(items, Sequence) and not all(map(is_number, items)):
-        return jnp.stack([as_table(item, dtype) for item in items])
+def as_table(items: Sequence[Any] | ArrayLike, dtype: DTypeLike) -> Array:
+    """Several numbers as one vector; known whole ones stop at what the dtype can hold."""
+    if not isinstance(items, Sequence):
+        return jnp.asarray(items, dtype)
     if jnp.issubdtype(dtype, jnp.integer):
         top = int(jnp.iinfo(dtype).max)
-        if isinstance(items, Sequence):
-            items = np.asarray([min(item, top) for item in items], dtype)
-        items = min(items, top) if is_number(items) else items.clip(max=top)
-    return jnp.asarray(items, dtype)
+        items = [min(item, top) if is_number(item) else item for item in items]
+    if all(map(is_number, items)):
+        return jnp.asarray(np.asarray(items), dtype)
+    return jnp.stack([jnp.asarray(item, dtype) for item in items])
 
 
 def _beyond(items: Sequence[ArrayLike] | ArrayLike, dtype: DTypeLike) -> Array | None:

@@ -26,6 +26,7 @@ from lr_optax._core.hyperparameters import (
     PER_STEP,
     Fraction,
     NonNegative,
+    Number,
     Period,
     Positive,
     Rate,
@@ -103,7 +104,7 @@ def risen(
     warmup_steps: ArrayLike,
     init_value: ArrayLike = 0.0,
     shape: Rise = "linear",
-    lead: ArrayLike = 0,
+    lead: Number = 0,
 ) -> Array:
     """A rise to ``top`` for ``warmup_steps``, as :func:`warmup` describes it, then ``rate``."""
     if shape == "log":

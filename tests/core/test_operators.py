@@ -90,6 +90,45 @@ def test_numbers_may_be_traced_or_arrays():
     assert jax.grad(lambda c: (c * S)(10))(1.0) == np.float32(0.3)
 
 
+TYPES = [
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("float16", "float32", "float64", "bfloat16", "int4"),
+]
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_numbers_of_every_type(name):
+    """An unsigned number has no negative, and no small one's negative may overflow either."""
+    dtype = jnp.dtype(name)
+    half = constant(0.5)
+    small = [] if name.startswith("u") else [-1, -8]
+    for number in [2, *small]:
+        expected = [0.5 * number, 0.5 / number, 0.5 + number, 0.5 - number]
+        several = np.array([number, number], dtype)
+        in_jax = several.astype(jax.dtypes.canonicalize_dtype(dtype))
+        for c in (several[0], several[:1].reshape(()), several, jnp.asarray(in_jax)):
+            compute = [s(0) for s in (half * c, half / c, half + c, half - c)]
+            for rates, exact in zip(compute, expected, strict=True):
+                np.testing.assert_allclose(rates, np.full(np.shape(c), exact), rtol=1e-6)
+        traced = jax.jit(
+            lambda c: [s(0) for s in (half * c, half / c, half + c, half - c, c - half)]
+        )
+        np.testing.assert_allclose(traced(in_jax[0]), [*expected, number - 0.5], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", [n for n in TYPES if n not in ("bfloat16", "int4")])
+def test_numpy_numbers_on_the_left(name):
+    number = np.dtype(name).type(2)
+    rates = [s(0) for s in (number * S, number + S, number - S)]
+    np.testing.assert_allclose(rates, [0.0, 2.0, 2.0], rtol=1e-6)
+
+
+def test_a_truth_value_is_not_a_number():
+    for value in (True, np.bool_(1), np.array(True), jnp.array(True)):
+        with pytest.raises(TypeError, match="operand"):
+            S - value
+
+
 def test_other_functions_of_the_step_join_in():
     theirs = optax.linear_schedule(1.0, 0.0, 10)
     rates = [s(5) for s in (S * theirs, theirs * S, S + theirs, theirs - S, S - theirs)]

@@ -358,3 +358,22 @@ def test_a_schedule_keeps_its_own_numbers():
         s.values[0] = 9.0
     with pytest.raises(AttributeError, match="cannot be changed"):
         del s._values
+
+
+def test_as_arrays_is_the_same_schedule_in_one_program_for_all_values():
+    equinox = pytest.importorskip("equinox")
+    traces = []
+
+    @equinox.filter_jit
+    def rate(s):
+        traces.append(s)
+        return s(5)
+
+    for peak, steps in [(0.1, 10), (0.2, 20), (0.3, 10**12)]:
+        s = warmup(cosine_decay(peak, decay_steps=20), warmup_steps=steps)
+        arrays = s.as_arrays()
+        assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(arrays))
+        np.testing.assert_allclose(rate(arrays), s(5), rtol=1e-6)
+        assert len(traces) == 1 + (steps > 2**31)  # beyond the counter, a length is a float
+    stairs = lr_optax.multistep_decay(0.1, decay_rate=0.5, boundaries=(3, 5))
+    np.testing.assert_array_equal(stairs.as_arrays()(np.arange(9)), stairs(np.arange(9)))

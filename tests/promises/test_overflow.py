@@ -7,6 +7,7 @@ import pytest
 
 from lr_optax import (
     constant,
+    cosine_annealing,
     cyclical,
     exponential_decay,
     extend,
@@ -30,6 +31,25 @@ GROWING = {
         88_765,
     ),
     "repeat": (repeat(linear(0.1, transition_steps=2), period=2, peak_decay=1.1), 10**6),
+    "ceiling of 0": (
+        exponential_decay(0.0, decay_rate=1.04, decay_steps=9, end_value=0.0),
+        157_836,
+    ),
+    "staircase": (
+        exponential_decay(0.0, decay_rate=1.04, decay_steps=9, staircase=True, end_value=0.0),
+        LAST,
+    ),
+    "peaks of 0": (cosine_annealing(0.0, period=2, peak_decay=1.1), 10**6),
+    "three factors": (
+        product(
+            (
+                exponential_decay(10.0, decay_rate=2.0, decay_steps=1),
+                exponential_decay(10.0, decay_rate=2.0, decay_steps=1),
+                constant(0.0),
+            )
+        ),
+        2000,
+    ),
     "product": (
         product((exponential_decay(10.0, decay_rate=2.0, decay_steps=1), constant(0.0))),
         2000,

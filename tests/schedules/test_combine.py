@@ -5,6 +5,7 @@ import typing
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 from accuracy import LAST, check_accuracy
@@ -12,20 +13,24 @@ from mpmath import mpf
 
 from lr_optax import (
     add,
+    clip,
     constant,
     cooldown_from,
     cosine_decay,
     cyclical,
     extend,
+    from_dict,
     join,
     linear,
     lookup,
     parse,
     repeat,
     schedule,
+    shaped_decay,
     step_decay,
     stretch,
     switch,
+    to_dict,
     warmup,
     warmup_stable_decay,
 )
@@ -210,3 +215,36 @@ def test_swa_rate_as_in_torch():
     ):
         s = cooldown_from(constant(1.0), begin=3, cooldown_steps=4, end_value=0.1, shape=shape)
         np.testing.assert_allclose(s(3 + np.arange(len(torch))), torch, rtol=2e-6)
+
+
+def test_clip_takes_schedules_as_bounds():
+    falling, level = linear(0.5, transition_steps=4), constant(0.2)
+    larger, smaller = clip(level, min_value=falling), clip(level, max_value=falling)
+    np.testing.assert_allclose(larger(STEPS[:5]), [0.5, 0.375, 0.25, 0.2, 0.2], rtol=1e-6)
+    np.testing.assert_allclose(smaller(STEPS[:5]), [0.2, 0.2, 0.2, 0.125, 0.0], rtol=1e-6)
+    for s in (larger, smaller, clip(level, min_value=falling, max_value=0.3)):
+        assert parse(repr(s)) == s
+        assert from_dict(to_dict(s)) == s
+        np.testing.assert_allclose(stretch(s, 3)(3 * STEPS[:9]), s(STEPS[:9]), rtol=1e-6)
+        np.testing.assert_allclose(jax.jit(lambda s: s(STEPS))(s), s(STEPS), rtol=1e-6)
+    with pytest.raises(ValueError, match="clip: `min_value` must be a finite number >= 0, got -1"):
+        clip(level, min_value=-1)
+    with pytest.raises(ValueError, match="`min_value` must not exceed `max_value`"):
+        clip(level, min_value=0.3, max_value=0.2)
+
+
+@pytest.mark.parametrize("shape", ["exponential", "inverse"])
+@pytest.mark.parametrize("rates", [(1e-25, 1e-30), (1e25, 1e-25), (1e-25, 1e25)])
+def test_means_of_tiny_and_huge_rates_have_slopes(shape, rates):
+    def rate(ends):
+        return shaped_decay(ends[0], decay_steps=4, end_value=ends[1], shape=shape)(1)
+
+    slopes = jax.grad(rate)(jnp.float32(rates))
+    with mpmath.workdps(30):
+        a, b = map(mpf, rates)
+        geometric = shape == "exponential"
+        mean = a ** mpf(0.75) * b ** mpf(0.25) if geometric else 1 / (0.75 / a + 0.25 / b)
+        exact = (0.75 * mean / a, 0.25 * mean / b)
+        if not geometric:
+            exact = (0.75 * (mean / a) ** 2, 0.25 * (mean / b) ** 2)
+    np.testing.assert_allclose(slopes, [float(x) for x in exact], rtol=5e-3, atol=1e-37)

@@ -3,6 +3,7 @@
 import math
 
 import jax
+import mpmath
 import numpy as np
 import pytest
 from accuracy import LAST
@@ -143,3 +144,45 @@ def test_silver_steps_add_up():
     for k in range(1, 12):
         total = np.asarray(silver(1.0)(np.arange(2**k - 1)), np.float64).sum()
         assert total == pytest.approx((1 + math.sqrt(2)) ** k - 1, rel=1e-6)
+
+
+RESTARTS = {  # period, multiplier, steps at which a cycle begins
+    "fraction": (100, 1.2, [100, 220, 364]),
+    "half": (4, 1.5, [4, 10, 19]),
+    "hardly growing": (10, 1.0005, [10, 21, 31]),
+    "still less": (10, 1.0001, [10, 21, 31]),
+    "a billionth": (7, 1 + 1e-9, [7, 15, 22]),
+    "doubling": (3, 2, [3, 9, 21, 45]),
+}
+
+
+@pytest.mark.parametrize("case", RESTARTS)
+def test_a_restart_is_at_the_peak(case):
+    period, multiplier, restarts = RESTARTS[case]
+    s = cosine_annealing(0.1, period=period, period_multiplier=multiplier)
+    at, before = np.array(restarts), np.array(restarts) - 1
+    for evaluate in (s, jax.jit(lambda t: s(t))):
+        assert (np.asarray(evaluate(at)) > 0.09).all()
+        assert (np.asarray(evaluate(before)) < np.asarray(evaluate(at)) / 2).all()
+    if case in ("fraction", "half", "doubling"):  # what float32 holds of the others is another sum
+        np.testing.assert_allclose(jax.jit(lambda s: s(at))(s), 0.1, rtol=1e-6)
+    with jax.enable_x64(True):
+        assert (np.asarray(jax.jit(lambda t: s(t))(at)) > 0.09).all()
+
+
+@pytest.mark.parametrize("multiplier", [1.0007, 1.0005, 1.00001, 1.000001])
+def test_restarts_that_hardly_grow_at_any_step(multiplier):
+    """Against the sum of the series in 50 digits, over the whole counter."""
+    period, m = 10, mpmath.mpf(multiplier)
+    rng = np.random.default_rng(0)
+    steps = np.unique([*range(300), *rng.integers(0, LAST, 200), LAST - 1, LAST])
+    expected = []
+    with mpmath.workdps(50):
+        for t in map(int, steps):
+            cycle = mpmath.floor(mpmath.log(1 + t * (m - 1) / period) / mpmath.log(m) + 1e-30)
+            begin = period * (m**cycle - 1) / (m - 1)
+            x = (t - begin) / (period * m**cycle)
+            expected.append(float((1 + mpmath.cos(mpmath.pi * x)) / 2))
+    s = cosine_annealing(1.0, period=period, period_multiplier=multiplier)
+    rates = jax.jit(lambda t: s(t))(steps.astype(np.int32))
+    np.testing.assert_allclose(rates, expected, atol=2e-5)

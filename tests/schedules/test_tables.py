@@ -46,3 +46,13 @@ def test_a_table_of_a_single_step():
     np.testing.assert_array_equal(s(np.arange(3)), np.float32(0.1))
     with pytest.raises(ValueError, match="`total_steps` must be a whole number >= 1, got 0"):
         tabulate(constant(0.1), 0)
+
+
+def test_tabulate_takes_what_a_schedule_takes():
+    table = tabulate(optax.constant_schedule(0.1), 5)
+    np.testing.assert_array_equal(table.values, np.full(5, 0.1, np.float32))
+    for total_steps in (2.5, 0, float("nan")):
+        with pytest.raises(ValueError, match="tabulate: `total_steps` must be a whole number >= 1"):
+            tabulate(constant(0.1), total_steps)
+    with pytest.raises(TypeError, match="tabulate: `schedule` must be a schedule or a function"):
+        tabulate(0.1, 5)

@@ -205,3 +205,19 @@ def test_noam_is_a_warmup_of_an_inverse_root():
 def test_errors_name_the_field_and_the_rule(text, message):
     with pytest.raises(ValueError, match=message):
         parse(text)
+
+
+def test_untuned_warmup_refuses_what_float32_would_change():
+    near = 0.9999999
+    exact = untuned_warmup(constant(0.1), b2=near)(99)
+    np.testing.assert_allclose(exact, 0.1 * -np.expm1(-1e-5), rtol=1e-6)
+    for b2 in (np.array(near), np.array([0.9, near]), jax.numpy.float32(near)):
+        with pytest.raises(ValueError, match="`b2` must be a Python number if it is closer to 1"):
+            untuned_warmup(constant(0.1), b2=b2)
+    assert untuned_warmup(constant(0.1), b2=np.array(1.0))(5) == 0
+
+
+def test_noam_with_less_than_one_for_the_product_of_width_and_warmup():
+    s = lr_optax.noam(1.0, model_size=0.01, warmup_steps=4)
+    np.testing.assert_allclose(s(4), 5.0, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(lambda s: s(4))(s), 5.0, rtol=1e-6)
