@@ -261,7 +261,9 @@ def _counted(step: Array, period: float | Fraction, ahead: float) -> tuple[Array
         index, position = jnp.divmod(step * units + begun, as_float(length))
         return index + cycles, position, length
     index, position = _times_over(step % length, units, length)
-    index, position = step // length * units + index + cycles, position + begun
+    index, position = step // length * units + index, position + begun
+    if cycles:
+        index = later(index, cycles)
     index, position = index + position // length, position % length
     if isinstance(period, float) and ahead == 0 and Fraction(period) > ratio:
         # The double is a hair longer: 11 // 1.1 is 9, as those who divide by it get, not 10.

@@ -448,8 +448,10 @@ jax.tree_util.register_pytree_with_keys(Schedule, _flatten_with_keys, _unflatten
 
 
 def _as_array(value: ArrayLike) -> Array:
-    fits = isinstance(value, int) and abs(value) <= jnp.iinfo(default_integer()).max
-    return jnp.asarray(value, default_integer() if fits else None if is_array(value) else float)
+    known: Any = as_length(value)
+    if isinstance(known, int) and abs(known) <= jnp.iinfo(default_integer()).max:
+        return jnp.asarray(known, default_integer())
+    return jnp.asarray(known) if is_array(known) else as_float(float(known))
 
 
 def _shown(hint: object) -> Callable[[object], object]:

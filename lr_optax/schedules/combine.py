@@ -319,10 +319,14 @@ def clip(
         To put a floor under a decay that has none, such as :func:`inverse_time_decay`, or to take
         the larger or smaller of two schedules.
     """
-    low = min_value(step) if callable(min_value) else min_value
-    high = max_value(step) if callable(max_value) else max_value
-    rate = jnp.maximum(schedule(step), low)
-    return rate if high is None else jnp.minimum(rate, high)
+    rate = jnp.maximum(schedule(step), _bound(min_value, step))
+    return rate if max_value is None else jnp.minimum(rate, _bound(max_value, step))
+
+
+def _bound(value: Number | RateFunction, step: Array) -> ArrayLike:
+    if callable(value):
+        return value(step)
+    return float(value) if is_number(value) else as_float(value)
 
 
 @core.schedule

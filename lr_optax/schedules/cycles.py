@@ -74,7 +74,6 @@ def cyclical(
     In cycle i = ⌊t/(u + d)⌋, with x the height of a triangle that rises over u steps and falls
     over d, η(t) = η_min + (η_max − η_min)·x·g·σ^i, where g is 1 for "triangular", 2^−i for
     "triangular2" and γ^t for "exp_range".
-
     It goes on forever.
 
     Args:
@@ -134,7 +133,6 @@ def cosine_annealing(
 
     In cycle i, T_i = T·m^i steps long, at position t_i: η(t) = η_min + ½(η_i − η_min)(1 +
     cos(πt_i/T_i)), with the peak η_i = max(η₀·d^i, η_min).
-
     It goes on forever.
 
     Args:
@@ -310,7 +308,6 @@ def one_cycle(
 
     η goes from η_max/d up to η_max at t = w, and down to η_max/(d·f) at t = T. With three phases
     it is back at η_max/d at t = 2w, and then goes down to the end.
-
     The last rate is held.
 
     Args:
@@ -359,7 +356,6 @@ def one_cycle_momentum(
 
     It goes from the highest momentum down to the lowest at t = w and back up at t = T, or already
     at t = 2w with three phases.
-
     The last momentum is held.
 
     Args:
@@ -453,7 +449,6 @@ def polynomial_cycles(
     """A polynomial decay whose horizon grows by T whenever it is reached.
 
     η(t) = η₁ + (η₀ − η₁)·(1 − t/(nT))^p with n = max(⌈t/T⌉, 1).
-
     It goes on forever.
 
     Args:
@@ -470,10 +465,6 @@ def polynomial_cycles(
 
     When to use it:
         To go on past a planned end with warm restarts that shrink by themselves.
-
-    Reference:
-        M. Abadi et al., "TensorFlow: Large-Scale Machine Learning on Heterogeneous Distributed
-        Systems", 2016, arXiv:1603.04467, whose polynomial_decay has this as ``cycle=True``.
     """
     index, position = cycle(step, period)
     horizon = jnp.maximum(as_float(period), 1) * (as_float(index) + 1)

@@ -78,10 +78,6 @@ def step_decay(
     When to use it:
         For networks trained with SGD in epochs, where drops at a fixed interval are known to
         work. Drops at chosen steps are :func:`multistep_decay`.
-
-    Reference:
-        R. Ge, S. M. Kakade, R. Kidambi, P. Netrapalli, "The Step Decay Schedule: A Near Optimal,
-        Geometrically Decaying Learning Rate Procedure For Least Squares", 2019, arXiv:1904.12838.
     """
     drops, _ = cycle(step, decay_steps)
     return init_value * geometric(decay_rate, drops)
@@ -165,10 +161,6 @@ def exponential_decay(
     When to use it:
         When each step should shrink the rate by the same share, whatever the horizon; with a rate
         above 1 as the ramp of a learning-rate range test.
-
-    Reference:
-        Z. Li, S. Arora, "An Exponential Learning Rate Schedule for Deep Learning", 2019,
-        arXiv:1910.07454.
     """
     if staircase:
         drops, _ = cycle(step, decay_steps)
@@ -208,10 +200,6 @@ def inverse_time_decay(
     When to use it:
         Where theory asks for a rate like 1/t, as for strongly convex problems, or when the
         horizon is not known.
-
-    Reference:
-        H. Robbins, S. Monro, "A Stochastic Approximation Method", Annals of Mathematical
-        Statistics 22(3), 1951.
     """
     if staircase:
         time = as_float(cycle(step, decay_steps)[0])
@@ -247,10 +235,6 @@ def natural_exp_decay(
     When to use it:
         Where a time constant is given, T/k. With a factor over T steps instead, it is
         :func:`exponential_decay`.
-
-    Reference:
-        M. Abadi et al., "TensorFlow: Large-Scale Machine Learning on Heterogeneous Distributed
-        Systems", 2016, arXiv:1603.04467, whose natural_exp_decay this is.
     """
     if staircase:
         drops, _ = cycle(step, decay_steps)
@@ -311,10 +295,6 @@ def inverse_power_decay(
         For a run that may stop at any time, together with an average of the weights. Between ½
         and 1 the sum of rates diverges and that of their squares converges, as convergence
         theorems ask.
-
-    Reference:
-        H. Robbins, S. Monro, "A Stochastic Approximation Method", Annals of Mathematical
-        Statistics 22(3), 1951.
     """
     timescale = jnp.maximum(as_float(timescale), 1)
     return init_value * (1 + as_float(step) / timescale) ** -as_float(power)
@@ -417,10 +397,6 @@ def polynomial(
 
     When to use it:
         In semantic segmentation, where power 0.9 is customary; elsewhere to bend a linear decay.
-
-    Reference:
-        W. Liu, A. Rabinovich, A. C. Berg, "ParseNet: Looking Wider to See Better", 2015,
-        arXiv:1506.04579.
     """
     weights = progress(step, transition_steps)
     return blend(shapes.power(weights, power), init_value, end_value)
@@ -477,7 +453,6 @@ def shaped_decay(
     for "mirror_cosine", 1 − √x for "1-sqrt", 1 − x² for "square", (1 − x)^1.5 for "sqrt_cube",
     (1 − x)/(1 − x/2) for "rex". For "exponential" the rate is η₀^(1−x)·η₁^x, and for "inverse"
     1/((1 − x)/η₀ + x/η₁).
-
     The rate is exactly ``end_value`` from step T on.
 
     Args:

@@ -247,10 +247,6 @@ def warmup_linear_decay(
     When to use it:
         As the first thing to try for a language model with a known budget: the more tokens per
         parameter, the more decay to zero gains over a cosine that ends at a tenth of the peak.
-
-    Reference:
-        S. Bergsma et al., "Straight to Zero: Why Linearly Decaying the Learning Rate to Zero Works
-        Best for LLMs", 2025, arXiv:2502.15938.
     """
     length = total_steps - warmup_steps
     rate = linear.formula(
@@ -279,7 +275,6 @@ def warmup_stable_decay(
     """Up, level, down (WSD): a trapezoid, or with a curve in its last phase.
 
     η(t) rises over w steps, stays at the peak until T − c, then falls over c steps.
-
     The rate is exactly ``end_value`` from step T on.
 
     Args:
