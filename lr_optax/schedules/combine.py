@@ -144,17 +144,16 @@ class IsFunction:
         return value
 
 
-class AsBound:
-    """An annotation: a rate, or a schedule of them."""
+class RateOrSchedule(Rule):
+    """The rule of a rate, which may be a schedule of them."""
 
-    def accept(self, value: object) -> object:
-        """A number as a :data:`Rate` is kept, a function as a schedule."""
-        if callable(value):
-            return AsSchedule().accept(value)
-        return get_args(Rate)[1].accept(value)
+    def accept(self, value: Any) -> Any:
+        """A function as a schedule, a number as a rate is kept."""
+        return AsSchedule().accept(value) if callable(value) else super().accept(value)
 
 
-Bound = Annotated[Number | RateFunction, AsBound()]
+_RATE: Rule = get_args(Rate)[1]
+Bound = Annotated[Number | RateFunction, RateOrSchedule(_RATE.words, _RATE.holds)]
 """A rate, or a schedule of them."""
 
 
@@ -319,14 +318,10 @@ def clip(
         To put a floor under a decay that has none, such as :func:`inverse_time_decay`, or to take
         the larger or smaller of two schedules.
     """
-    rate = jnp.maximum(schedule(step), _bound(min_value, step))
-    return rate if max_value is None else jnp.minimum(rate, _bound(max_value, step))
-
-
-def _bound(value: Number | RateFunction, step: Array) -> ArrayLike:
-    if callable(value):
-        return value(step)
-    return float(value) if is_number(value) else as_float(value)
+    low = min_value(step) if callable(min_value) else min_value
+    high = max_value(step) if callable(max_value) else max_value
+    rate = jnp.maximum(schedule(step), low)
+    return rate if high is None else jnp.minimum(rate, high)
 
 
 @core.schedule
