@@ -16,7 +16,7 @@ import lr_optax
 from lr_optax import Schedule
 from lr_optax._core.hyperparameters import Rule, Several
 from lr_optax._core.schedule import REGISTRY
-from lr_optax.schedules.combine import AsSchedule, AsSchedules
+from lr_optax.schedules.combine import AsSchedule, AsSchedules, RateOrSchedule
 from lr_optax.text import example
 
 LAST = 2**31 - 1
@@ -62,6 +62,8 @@ def values(hint, inner):
             return st.lists(_numbers(part.rule), max_size=12).map(
                 lambda items, part=part: tuple(sorted(items) if part.ascending else items)
             )
+        if isinstance(part, RateOrSchedule):
+            return st.one_of(_numbers(part), inner)
         if isinstance(part, Rule):
             return _numbers(part)
     raise TypeError(f"no values are known for {hint}")

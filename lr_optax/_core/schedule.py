@@ -124,10 +124,9 @@ class Schedule(Operators):
         for every value of a Python number, and once for all values of arrays.
 
         Example:
-            >>> from lr_optax import linear
-            >>> linear(0.1, transition_steps=10).as_arrays()
-            linear(array(0.1, dtype='float32'), end_value=array(0.0, dtype='float32'),
-                transition_steps=array(10, dtype='int32'))
+            >>> from lr_optax import step_decay
+            >>> step_decay(0.1, decay_rate=0.5, decay_steps=10).as_arrays().decay_steps
+            Array(10, dtype=int32)
         """
         return jax.tree.map(_as_array, self)
 

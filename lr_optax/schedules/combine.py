@@ -144,17 +144,16 @@ class IsFunction:
         return value
 
 
-class AsBound:
-    """An annotation: a rate, or a schedule of them."""
+class RateOrSchedule(Rule):
+    """The rule of a rate, which may be a schedule of them."""
 
-    def accept(self, value: object) -> object:
-        """A number as a :data:`Rate` is kept, a function as a schedule."""
-        if callable(value):
-            return AsSchedule().accept(value)
-        return get_args(Rate)[1].accept(value)
+    def accept(self, value: Any) -> Any:
+        """A function as a schedule, a number as a rate is kept."""
+        return AsSchedule().accept(value) if callable(value) else super().accept(value)
 
 
-Bound = Annotated[Number | RateFunction, AsBound()]
+_RATE: Rule = get_args(Rate)[1]
+Bound = Annotated[Number | RateFunction, RateOrSchedule(_RATE.words, _RATE.holds)]
 """A rate, or a schedule of them."""
 
 
