@@ -78,7 +78,7 @@ def _read(kind: str, kinds: Kinds, content: object) -> Any:
 _GIVEN_AS = {jnp.bool_: "b", jnp.integer: "iu", jnp.floating: "iuf"}
 
 
-def _read_array(values: object, dtype: str, shape: object) -> np.ndarray:
+def _read_array(values: Any, dtype: str, shape: Any) -> np.ndarray:
     """The array; NumPy alone would cut 1.5 down to 1, and make a number of None."""
     with contextlib.suppress(TypeError, ValueError, OverflowError, StopIteration):
         given = np.asarray(values)
