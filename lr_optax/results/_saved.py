@@ -60,7 +60,7 @@ def from_plain_data(data: object, kinds: Kinds) -> Any:
 _MARKS = ("result", "dict", "array", "float")
 
 
-def _read(kind: str, kinds: Kinds, content: object) -> Any:
+def _read(kind: str, kinds: Kinds, content: Any) -> Any:
     match kind, content:
         case "result", [str(name), dict(fields)] if name in kinds:
             return _read_result(kinds[name], fields, kinds)
