@@ -84,6 +84,9 @@ def fit_loss_law(
         members: the size of the ensemble, >= 1.
         seed: for its random numbers, >= 0.
 
+    Returns:
+        The law, which predicts and ranks, and which ``optimize_schedule`` takes.
+
     Raises:
         TypeError: ``logs`` holds something other than logs.
         ValueError: there are no logs, a log is too short, or an argument is out of its range.

@@ -85,13 +85,14 @@ def merge_weights(cooldown: Inner, *, checkpoints: Size, every: Size = 1) -> np.
 def merged_schedule(weights: Weights, *, peak_value: Positive = 1.0, every: Size = 1) -> Schedule:
     """The cooldown that an average of checkpoints equals; the inverse of :func:`merge_weights`.
 
-    It is a :func:`~lr_optax.piecewise_constant`: η·Σ_{j≥i} c_j in interval i.
-
     Args:
         weights: c_0, ..., c_k, at least two, in the order of the checkpoints. They add up to 1 and
             give no update a negative weight.
         peak_value: η, the rate of the constant phase, > 0.
         every: steps between two checkpoints, >= 1.
+
+    Returns:
+        A :func:`~lr_optax.piecewise_constant`: η·Σ_{j≥i} c_j in interval i.
 
     Raises:
         ValueError: the weights are not such, or a number is out of its range.
@@ -124,14 +125,16 @@ def merged_schedule(weights: Weights, *, peak_value: Positive = 1.0, every: Size
 def average_checkpoints(checkpoints: Iterable[Tree], weights: Weights) -> Tree:
     """The weighted average of a stream of pytrees, with memory for one average.
 
-    Floating-point and complex numbers are averaged, in float32 or wider, and returned in the types
-    of the last checkpoint. Everything else, such as step counters and random keys, is that of the
-    last checkpoint.
+    Floating-point and complex numbers are averaged, in float32 or wider. Everything else, such as
+    step counters and random keys, is that of the last checkpoint.
 
     Args:
         checkpoints: pytrees of one structure, with leaves of one shape each, such as a generator
             that loads one after the other. Read once, in order.
         weights: one for each, finite, not all 0.
+
+    Returns:
+        A pytree like the last checkpoint, each array in its own type.
 
     Raises:
         ValueError: checkpoints and weights are not such.

@@ -139,6 +139,9 @@ def optimize_schedule(
         warmup_steps: steps of a linear rise from 0, in [0, T − 2].
         knots: intervals between knots, >= 1; there are never more than steps.
 
+    Returns:
+        The schedule, the nearest named recipe, and what it costs to use that.
+
     Raises:
         TypeError: the objective is not a function.
         ValueError: a number is out of its range, or the objective is not finite for any start.

@@ -62,6 +62,9 @@ def read_log(
         schedule: the schedule of the run, instead of a column.
         name: the name of the run; None for the file's name.
 
+    Returns:
+        The log, with notes on what was left out.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is not what its ending says, with the row and the column, or a pipe or
@@ -100,13 +103,16 @@ def read_norms(
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Steps and gradient norms from a file that :func:`read_log` can read, for ``refine``.
 
-    Steps ascend. Rows without a finite norm are left out; if a step was logged twice, its highest
+    Rows without a finite norm are left out; if a step was logged twice, its highest
     norm counts. Errors are those of :func:`read_log`.
 
     Args:
         path: the file, or a folder of event files.
         step: the column with the steps, as in :func:`read_log`.
         norm: the column with the norms; None for "grad_norm", "global_norm" and the like.
+
+    Returns:
+        Steps, ascending, and the norm at each.
 
     Example:
         >>> import tempfile, pathlib

@@ -1,5 +1,7 @@
 """A schedule from the gradient norms of a run: high where gradients are small."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple, cast
@@ -12,7 +14,7 @@ from jax import Array
 from jax.export import register_namedtuple_serialization
 from scipy.ndimage import median_filter
 
-from lr_optax._core.hyperparameters import Boundaries, Positive, Rule, Size, validated
+from lr_optax._core.hyperparameters import Boundaries, Count, Positive, Rule, Size, validated
 from lr_optax._core.schedule import Schedule
 from lr_optax.foresight._log import rounded
 from lr_optax.results._result import Result, Table
@@ -64,6 +66,9 @@ def refined_rates(
         norm: which norms they are: "l2" for SGD, "l1" for Adam and its kin.
         smoothing: the share of the run that the median looks at, in [0, 1); 0 for no smoothing.
 
+    Returns:
+        n + 1 rates in [0, 1], float64.
+
     Raises:
         ValueError: an argument is out of its range.
 
@@ -101,7 +106,7 @@ class Refinement(Result):
     """
 
     schedule: Schedule
-    peak_step: Annotated[int, Rule("a whole number >= 0", lambda n: n >= 0)]
+    peak_step: Count
     total_steps: Size
     grad_norms: Annotated[np.ndarray, Axes("norms")]
 
@@ -154,6 +159,9 @@ def refine(
         peak_value: the highest rate of the new schedule, > 0.
         norm: which norms they are, as in :func:`refined_rates`.
         smoothing: the share of the run that a running median looks at, in [0, 1).
+
+    Returns:
+        The schedule, which prints and parses, and the norms it was made from.
 
     Raises:
         ValueError: an argument is out of its range, or there is not one step for each norm.
@@ -221,12 +229,14 @@ def record_grad_norms(
 
     Put it before the optimizer, where gradients are still raw. Once ``capacity`` means are full,
     pairs of them are averaged and each stands for twice as many steps: memory is bounded, and the
-    means cover the whole run evenly. Norms that are not finite are skipped. The state is arrays
-    only: it can be saved, restored and mapped.
+    means cover the whole run evenly. Norms that are not finite are skipped.
 
     Args:
         norm: "l2", √Σg², for SGD; "l1", Σ|g|, for Adam and its kin.
         capacity: how many means are kept, an even number >= 2: from half as many to one fewer.
+
+    Returns:
+        A transform whose state is arrays only: it can be saved, restored and mapped.
 
     Raises:
         ValueError: ``norm`` is neither, or ``capacity`` is odd or below 2.
@@ -300,7 +310,10 @@ def _halved_if_full(state: NormsState) -> NormsState:
 
 
 def read_grad_norms(opt_state: optax.OptState) -> tuple[np.ndarray, int]:
-    """The norms that :func:`record_grad_norms` recorded in the state of any Optax optimizer.
+    """The norms that :func:`record_grad_norms` recorded in a state.
+
+    Args:
+        opt_state: the state of any Optax optimizer, or a pytree with one in it.
 
     Returns:
         Means over intervals, in order, NaN where none was finite; and how many steps each
