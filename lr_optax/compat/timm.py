@@ -471,12 +471,12 @@ Asked = SimpleNamespace
 """The arguments of :func:`create_scheduler_v2` by name, and ``unit``, the steps of an epoch."""
 
 
-def _rise(asked: Asked) -> dict[str, Any]:
+def _warmup_rise(asked: Asked) -> dict[str, Any]:
     return {"warmup_t": asked.warmup_epochs * asked.unit, "warmup_lr_init": asked.warmup_lr}
 
 
 def _drops(asked: Asked) -> dict[str, Any]:
-    return {**_rise(asked), "warmup_prefix": asked.warmup_prefix}
+    return {**_warmup_rise(asked), "warmup_prefix": asked.warmup_prefix}
 
 
 def _cycles(asked: Asked) -> dict[str, Any]:
@@ -499,7 +499,7 @@ def _stages(asked: Asked) -> dict[str, Any]:
             f"create_scheduler_v2: `decay_epochs` must be at most what the warm-up leaves of "
             f"`num_epochs`, and no less than a step, got {decay} of {steps} steps"
         )
-    return {**_rise(asked), "t_initial": steps, "decay_t": decay, "lr_min": asked.min_lr}
+    return {**_warmup_rise(asked), "t_initial": steps, "decay_t": decay, "lr_min": asked.min_lr}
 
 
 def _stage_steps(asked: Asked) -> Any:
@@ -516,7 +516,7 @@ def _plateau(asked: Asked) -> optax.GradientTransformationExtraArgs:
         asked.patience_epochs,
         lr_min=asked.min_lr,
         mode=asked.plateau_mode,
-        **_rise(asked),
+        **_warmup_rise(asked),
     )
 
 

@@ -311,7 +311,7 @@ def CosineAnnealingWarmRestarts(
     return cosine_annealing(base_lr, period=T_0, min_value=eta_min, period_multiplier=T_mult)
 
 
-Mode = Literal["triangular", "triangular2", "exp_range"]
+PlateauMode = Literal["triangular", "triangular2", "exp_range"]
 ScaleFunction = Annotated[Callable[[Any], ArrayLike], IsFunction()]
 
 
@@ -322,7 +322,7 @@ def CyclicLR(
     max_lr: Rate,
     step_size_up: Interval = 2000,
     step_size_down: Interval | None = None,
-    mode: Mode = "triangular",
+    mode: PlateauMode = "triangular",
     gamma: Positive = 1.0,
     scale_fn: ScaleFunction | None = None,
     scale_mode: Literal["cycle", "iterations"] = "cycle",
@@ -383,7 +383,7 @@ def torch_cyclic_momentum(
     max_momentum: Fraction = 0.9,
     step_size_up: Period = 2000,
     step_size_down: Period | None = None,
-    mode: Mode = "triangular",
+    mode: PlateauMode = "triangular",
     gamma: Positive = 1.0,
     scale_fn: ScaleFunction | None = None,
     scale_mode: Literal["cycle", "iterations"] = "cycle",

@@ -191,7 +191,7 @@ def get_inverse_sqrt_schedule(
 Form = Literal["linear", "cosine", "1-sqrt"]
 
 
-def _stages_fit(
+def _wsd_fits(
     *, num_warmup_steps, num_decay_steps, num_training_steps, num_stable_steps, **_: object
 ) -> None:
     if num_stable_steps is not None:
@@ -206,7 +206,7 @@ def _stages_fit(
 
 
 @validated
-@keeping(_stages_fit)
+@keeping(_wsd_fits)
 def get_wsd_schedule(
     base_lr: Rate,
     num_warmup_steps: Span,
@@ -241,7 +241,7 @@ def get_wsd_schedule(
     (first, stable, last), aheads = zip(*map(first_step, begins), strict=True)
     low = base_lr * min_lr_ratio
     stages = (
-        _rise(warmup_type, low, base_lr, num_warmup_steps),
+        _wsd_rise(warmup_type, low, base_lr, num_warmup_steps),
         constant(base_lr),
         _fall(decay_type, base_lr, low, num_decay_steps, num_cycles, aheads[1]),
         constant(low),
@@ -254,7 +254,7 @@ def _begins_of_stages(warmup: Any, decay: Any, steps: Any, stable: Any) -> tuple
     return warmup, warmup + stable, warmup + stable + decay
 
 
-def _rise(form: Form, low: Any, high: Any, steps: Any) -> Schedule:
+def _wsd_rise(form: Form, low: Any, high: Any, steps: Any) -> Schedule:
     power = 0.5 if form == "1-sqrt" else 1.0
     if is_between_steps(steps):
         shape = "cosine" if form == "cosine" else "linear"

@@ -31,7 +31,7 @@ from lr_optax.schedules.decays import (
 from lr_optax.schedules.warmups import warmup
 
 _PATIENCE = 4  # checks: a tenth of the 40 in a run of the tasks that come with the library
-_POINTS = 400  # of a history: as many as a picture has room for, so that files stay small
+_HISTORY_POINTS = 400  # of a history: as many as a picture has room for, so that files stay small
 
 
 class Strategy(NamedTuple):
@@ -41,18 +41,18 @@ class Strategy(NamedTuple):
     min_scale: float = 1.0
 
 
-Candidate = Schedule | Strategy
+TaskCandidate = Schedule | Strategy
 Builder = Callable[[float, int], Schedule]
 """From a peak rate and a number of steps."""
-CandidateBuilder = Callable[[float, int], Candidate]
+CandidateBuilder = Callable[[float, int], TaskCandidate]
 
 
 def with_plateau(
     optimizer: Callable[[Schedule], optax.GradientTransformation],
-) -> Callable[[Candidate], optax.GradientTransformation]:
+) -> Callable[[TaskCandidate], optax.GradientTransformation]:
     """An optimizer for ``training_run`` that takes a schedule, with or without a plateau."""
 
-    def build(candidate: Candidate) -> optax.GradientTransformation:
+    def build(candidate: TaskCandidate) -> optax.GradientTransformation:
         if not isinstance(candidate, Strategy):
             return optimizer(candidate)
         plateau = reduce_on_plateau(
@@ -194,7 +194,7 @@ def compare(
     if not several:
         return first
     finer = np.array([_between(peaks, best) for best in first.best])
-    return _together(first, rounds.run(finer, lambda done, _: report(runs + done, total)))
+    return _merged(first, rounds.run(finer, lambda done, _: report(runs + done, total)))
 
 
 class _Rounds(NamedTuple):
@@ -207,7 +207,7 @@ class _Rounds(NamedTuple):
     metrics: tuple[str | None, str | None, str | None]  # choosing peaks, ranking, and the error
     task: str
 
-    def candidates(self, grid: np.ndarray) -> list[list[Candidate]]:
+    def candidates(self, grid: np.ndarray) -> list[list[TaskCandidate]]:
         """Every strategy at its peaks; all have a plateau if one has: a sweep needs one form."""
         candidates = [
             [build(float(peak), self.total_steps) for peak in peaks]
@@ -261,14 +261,14 @@ def _shaped_like(schedule: Schedule) -> Builder:
     return build
 
 
-def _schedule(candidate: Candidate) -> Schedule:
+def _schedule(candidate: TaskCandidate) -> Schedule:
     return candidate.schedule if isinstance(candidate, Strategy) else candidate
 
 
 def _checking(train: Callable[[Any, Array], Any], **names: str | None) -> Callable[..., Any]:
     """The same function, which fails while it is traced if it returns no such metrics."""
 
-    def run(candidate: Candidate, key: Array) -> dict[str, Array]:
+    def run(candidate: TaskCandidate, key: Array) -> dict[str, Array]:
         metrics = metrics_by_name(train(candidate, key))
         for argument, name in names.items():
             if name is not None and name not in metrics:
@@ -293,7 +293,7 @@ def _arrays(
         return values.reshape(*shape, result.finished.shape[1], -1)
 
     history = entries(peak_metric or result.metric)
-    points = min(history.shape[-1], _POINTS)
+    points = min(history.shape[-1], _HISTORY_POINTS)
     arrays = {"history": _thinned(history, points), "final": entries(result.metric)[..., -1]}
     if error_metric is not None:
         arrays["error"] = entries(error_metric)[..., -1]
@@ -324,7 +324,7 @@ def _between(peaks: Sequence[float], best: int) -> np.ndarray:
     return np.array([float(f"{10**x:.2g}") for x in (*lower, *upper)])
 
 
-def _together(first: Comparison, second: Comparison) -> Comparison:
+def _merged(first: Comparison, second: Comparison) -> Comparison:
     """Two rounds as one."""
     arrays = {
         name: np.concatenate([getattr(first, name), getattr(second, name)], axis=1)

@@ -160,7 +160,7 @@ def strategy_row(result: Comparison, i: int, constant: np.ndarray) -> Row:
     """
     best, peaks = result.best[i], result.peaks[i]
     losses = result.final[i, best]
-    ratio = typical_difference(_logarithm(losses), _logarithm(constant))
+    ratio = typical_difference(_log_losses(losses), _log_losses(constant))
     quartiles = np.quantile(_or_infinite(losses), (0.25, 0.75), method="nearest")
     if len(losses) == 1:
         quartiles = np.full(2, np.nan)
@@ -330,7 +330,7 @@ def _with_bounds(interval: Estimate, form: str) -> str:
     return middle if math.isnan(interval.low) else f"{middle} ({low} to {high})"
 
 
-def _logarithm(values: np.ndarray) -> np.ndarray:
+def _log_losses(values: np.ndarray) -> np.ndarray:
     return np.log(np.where(values > 0, values, np.nan))
 
 

@@ -30,9 +30,9 @@ _GAP, _GAP_WITH_LABELS = 20, 70  # between panels: ticks and the axis's title ta
 _FRAME, _LEGEND = 80, 8  # above and below the panels; for a name in the legend, a few in a line
 _WIDE = 38  # characters of 11 pixels, for which a window of 400 has room
 
-_POINTS = 2000  # of a curve: two for each pixel, and a page of a few megabytes stays quick
+_TRACE_POINTS = 2000  # of a curve: two for each pixel, and a page of a few megabytes stays quick
 
-_FORMS: dict[str, dict[str, Any]] = {
+_TRACES: dict[str, dict[str, Any]] = {
     "line": {"mode": "lines"},
     "dashes": {"mode": "lines", "line_dash": "dash"},
     "steps": {"mode": "lines", "line_shape": "hv"},
@@ -189,7 +189,7 @@ def _figure(panels: Sequence[Panel]) -> Figure:
     )
     labeled: set[str] = set()
     for row, panel in enumerate(panels, start=1):
-        _fill(figure, row, panel, labeled)
+        _fill_subplot(figure, row, panel, labeled)
         if row == len(panels) or not same_x(panels):
             figure.update_xaxes(title=_lines(panel.x), row=row, col=1)
     for axes in (figure.update_xaxes, figure.update_yaxes):
@@ -198,10 +198,10 @@ def _figure(panels: Sequence[Panel]) -> Figure:
     return figure.update_layout(height=inner + _FRAME + _LEGEND * len(names), **_LAYOUT)
 
 
-def _fill(figure: Figure, row: int, panel: Panel, labeled: set[str]) -> None:
+def _fill_subplot(figure: Figure, row: int, panel: Panel, labeled: set[str]) -> None:
     place: dict[str, Any] = {"row": row, "col": 1}
     for curve in panel.curves:
-        _add_curve(figure, curve, named=curve.name not in labeled, **place)
+        _add_trace(figure, curve, named=curve.name not in labeled, **place)
         labeled.add(curve.name)
     for low, high, name, color in panel.markers:
         shared = {"name": escaped(name), "showlegend": True, **place}
@@ -220,9 +220,9 @@ def _fill(figure: Figure, row: int, panel: Panel, labeled: set[str]) -> None:
         figure.add_annotation(y=y, text=_lines(short(name, 2 * _WIDE)), **_ROW_NAME, **place)
 
 
-def _add_curve(figure: Figure, curve: Curve, *, named: bool, **shared: Any) -> None:
+def _add_trace(figure: Figure, curve: Curve, *, named: bool, **shared: Any) -> None:
     x, y = np.asarray(curve.x, np.float64), _finite(curve.y)
-    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), _POINTS)).astype(int))
+    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), _TRACE_POINTS)).astype(int))
     shared |= {"legendgroup": curve.name, "visible": True if curve.shown else "legendonly"}
     if curve.band:
         low, high = (_finite(end)[kept] for end in curve.band)
@@ -234,7 +234,7 @@ def _add_curve(figure: Figure, curve: Curve, *, named: bool, **shared: Any) -> N
     figure.add_scatter(
         x=x[kept], y=y[kept], text=curve.texts, name=escaped(short(curve.name)),
         showlegend=bool(curve.name) and named, line_color=curve.color,
-        marker_color=curve.color, marker_line_color=curve.color, **_FORMS[curve.form], **shared,
+        marker_color=curve.color, marker_line_color=curve.color, **_TRACES[curve.form], **shared,
     )  # fmt: skip
 
 
