@@ -95,6 +95,7 @@ from lr_optax.schedules.combine import (
     Inner,
     Inners,
     IsFunction,
+    StepFunction,
     add,
     join,
     product,
@@ -311,8 +312,8 @@ def CosineAnnealingWarmRestarts(
     return cosine_annealing(base_lr, period=T_0, min_value=eta_min, period_multiplier=T_mult)
 
 
-PlateauMode = Literal["triangular", "triangular2", "exp_range"]
-ScaleFunction = Annotated[Callable[[Any], ArrayLike], IsFunction()]
+CyclicMode = Literal["triangular", "triangular2", "exp_range"]
+ScaleFunction = Annotated[Callable[[Any], ArrayLike], StepFunction()]
 
 
 @schedule(check=must_not_exceed("base_lr", "max_lr"), name="torch.cyclic", positional=True)
@@ -322,7 +323,7 @@ def CyclicLR(
     max_lr: Rate,
     step_size_up: Interval = 2000,
     step_size_down: Interval | None = None,
-    mode: PlateauMode = "triangular",
+    mode: CyclicMode = "triangular",
     gamma: Positive = 1.0,
     scale_fn: ScaleFunction | None = None,
     scale_mode: Literal["cycle", "iterations"] = "cycle",
@@ -383,7 +384,7 @@ def torch_cyclic_momentum(
     max_momentum: Fraction = 0.9,
     step_size_up: Period = 2000,
     step_size_down: Period | None = None,
-    mode: PlateauMode = "triangular",
+    mode: CyclicMode = "triangular",
     gamma: Positive = 1.0,
     scale_fn: ScaleFunction | None = None,
     scale_mode: Literal["cycle", "iterations"] = "cycle",
@@ -405,7 +406,10 @@ def torch_cyclic_momentum(
 
 def _has_length(*, total_steps, epochs, steps_per_epoch, **_: object) -> None:
     if total_steps is None and (epochs is None or steps_per_epoch is None):
-        raise ValueError("`total_steps`, or both `epochs` and `steps_per_epoch`, must be given")
+        raise ValueError(
+            "`total_steps`, or both `epochs` and `steps_per_epoch`, must be given, "
+            f"got {total_steps}, {epochs} and {steps_per_epoch}"
+        )
 
 
 @schedule(check=_has_length, name="torch.one_cycle", positional=True)

@@ -37,7 +37,7 @@ PLACES = {
     "warmup: `schedule`": lambda f: warmup(f, warmup_steps=3),
     "join: `schedules`": lambda f: join((constant(0.1), f), boundaries=(3,)),
     "LambdaLR: `lr_lambda`": lambda f: torch.LambdaLR(0.1, f),
-    "`function`": lambda f: torch.CyclicLR(0.1, 1.0, scale_fn=f),
+    "CyclicLR: `scale_fn`": lambda f: torch.CyclicLR(0.1, 1.0, scale_fn=f),
     "WSDLRScheduler: `decay_fn`": lambda f: timm.WSDLRScheduler(0.1, 9, 3, decay_fn=f),
 }
 
