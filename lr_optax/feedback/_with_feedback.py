@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 
 from lr_optax._core.clock import as_float
 from lr_optax._core.hyperparameters import is_leaf
+from lr_optax._core.schedule import Schedule
 from lr_optax.feedback._transform import NotARate, whole
 from lr_optax.schedules.combine import StepFunction
 
@@ -83,6 +84,8 @@ def is_real_scalar(value: Any) -> bool:
 
 def check_function(call: str, name: str, function: Callable[..., Any], otherwise: str = "") -> None:
     """Try a function of the step without a value, as when it is compiled."""
+    if isinstance(function, Schedule):
+        return
     others: list[str] = []
 
     def traced(step: Array) -> float:

@@ -19,8 +19,8 @@ from lr_optax._core import shapes
 from lr_optax._core.clock import (
     as_float,
     as_length,
-    as_step,
     cycle,
+    default_integer,
     is_number,
     later,
     phase,
@@ -59,7 +59,9 @@ class StepFunction:
             raise TypeError(f"must be a function of the step, got {value!r}")
         function = cast(RateFunction, value)
         try:
-            jax.eval_shape(lambda step: as_float(function(step)), as_step(0))
+            # Not an array, with which JAX would start its devices before they may be chosen.
+            step = jax.ShapeDtypeStruct((), default_integer())
+            jax.eval_shape(lambda step: as_float(function(step)), step)
         except jax.errors.JAXTypeError as error:
             raise TypeError(
                 f"must be written with jax.numpy: {_culprit(error) or repr(value)} needs the value "
