@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -209,14 +210,22 @@ def _geometric_mean(x: Progress, init_value: ArrayLike, end_value: ArrayLike) ->
     else:
         init_value, end_value = as_float(init_value), as_float(end_value)
         positive = (init_value > 0) & (end_value > 0)
-        init, end = jnp.where(positive, init_value, 1), jnp.where(positive, end_value, 1)
-        log = jnp.log(end) - jnp.log(init)
-        # The quotient has more digits, but may overflow, and so may its slope.
-        quotient = end / init
-        exact = jnp.isfinite(quotient) & (quotient > 0)
-        better = jnp.log(jnp.where(exact, quotient, 1)) - log
-        log = log + lax.stop_gradient(jnp.where(exact, better, 0))
+        log = _log_ratio(jnp.where(positive, end_value, 1), jnp.where(positive, init_value, 1))
     # From the nearer end, since the error of exp grows with its argument.
     early = x.left > 0.5
     exponent = jnp.where(early, x.gone, -x.left) * log
     return jnp.where(early, init_value, end_value) * jnp.exp(exponent)
+
+
+@jax.custom_jvp
+def _log_ratio(a: Array, b: Array) -> Array:
+    """The logarithm of a quotient of positive numbers, which is finite, as is its slope."""
+    # Of two roots, which do not overflow; the difference of two logarithms has fewer digits.
+    return 2 * jnp.log(jnp.sqrt(a) / jnp.sqrt(b))
+
+
+@_log_ratio.defjvp
+def _log_ratio_slope(values: tuple[Array, ...], slopes: tuple[Array, ...]) -> tuple[Array, Array]:
+    # The quotient's own slope has a square in it, which is 0 below 1e-19.
+    (a, b), (a_slope, b_slope) = values, slopes
+    return _log_ratio(a, b), a_slope / a - b_slope / b
