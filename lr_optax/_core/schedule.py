@@ -95,9 +95,11 @@ class Schedule(Operators):
             A float32 array (float64 under ``jax_enable_x64``), never weakly typed, of the step's
             shape, broadcast against the hyperparameters' shapes if they are arrays.
         """
-        step = as_step(step)
-        rate = finite(as_float(self._kind.formula(step, **self._kind.present(self._values))))
-        return jnp.broadcast_to(rate, jnp.broadcast_shapes(rate.shape, step.shape))
+        # A guard is for batches and weights; a formula's few numbers are meant to be sent.
+        with jax.transfer_guard_host_to_device("allow"):
+            step = as_step(step)
+            rate = finite(as_float(self._kind.formula(step, **self._kind.present(self._values))))
+            return jnp.broadcast_to(rate, jnp.broadcast_shapes(rate.shape, step.shape))
 
     @property
     def name(self) -> str:

@@ -377,3 +377,12 @@ def test_as_arrays_is_the_same_schedule_in_one_program_for_all_values():
         assert len(traces) == 1 + (steps > 2**31)  # beyond the counter, a length is a float
     stairs = lr_optax.multistep_decay(0.1, decay_rate=0.5, boundaries=(3, 5))
     np.testing.assert_array_equal(stairs.as_arrays()(np.arange(9)), stairs(np.arange(9)))
+
+
+def test_an_eager_call_is_no_transfer_that_a_guard_is_for():
+    schedules = [linear(0.1, transition_steps=10), cosine_decay(0.1, decay_steps=90)]
+    on_device = jax.device_put(np.int32(3))
+    with jax.transfer_guard("disallow"):
+        rates = [s(step) for s in schedules for step in (3, np.arange(4), on_device)]
+    for rate, s in zip(rates[::3], schedules, strict=True):
+        np.testing.assert_array_equal(rate, jax.jit(s)(3))
