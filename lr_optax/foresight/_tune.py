@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array
 
 from lr_optax._core.hyperparameters import Positive, Size, show, validated
+from lr_optax._core.schedule import Schedule
 from lr_optax.foresight._program import Train, Tree
 from lr_optax.foresight._statistics import half_interval
 from lr_optax.foresight._sweep import Mode, OnProgress, Sweep, check_keys, check_mode, sweep
@@ -440,8 +441,11 @@ def tune(
         that suits one of them is unfair to the others. The best metric found here is optimistic,
         since it was searched for: for an unbiased one train again with fresh keys.
     """
-    if not callable(family):
-        raise TypeError(f"tune: `family` must be a function of the peak, got {show(family)}")
+    if not callable(family) or isinstance(family, Schedule):
+        raise TypeError(
+            "tune: `family` must be a function of the peak, as lambda peak: cosine_decay(peak, "
+            f"decay_steps=1000), got {show(family)}"
+        )
     check_keys(keys)
     axes = checked_axes(min_value, max_value, others or {})
     points = checked_points(points, rounds, len(axes))

@@ -211,6 +211,7 @@ def test_saved_drawn_and_read(tmp_path):
         ({"metric": None}, ValueError, "several metrics"),
         ({"mode": "low"}, ValueError, "`mode` must be 'min' or 'max', got 'low'"),
         ({"family": "constant"}, TypeError, "`family` must be a function of the peak"),
+        ({"family": constant(0.1)}, TypeError, r"function of the peak, .* got constant\(0\.1\)"),
         ({"keys": jax.random.key(0)}, ValueError, "`keys` must be several"),
         ({"keys": 3}, TypeError, "`keys` must be an array of random keys"),
     ],

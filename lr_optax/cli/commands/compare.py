@@ -12,6 +12,7 @@ from lr_optax.cli.output import check_distinct, console, page_file, picture, wri
 from lr_optax.results.printable import printable
 
 if TYPE_CHECKING:
+    from lr_optax import Comparison
     from lr_optax.tasks._task import Task
 
 EXAMPLES = (
@@ -94,6 +95,10 @@ def command(
             progress=advance,
         )
     print(result)
+    _write(result, out, report)
+
+
+def _write(result: "Comparison", out: Path, report: Path | None) -> None:
     files = {name: partial(str, text) for name, text in result.files().items()}
     files |= {
         "compare.json": lambda: result.written(".json"),
